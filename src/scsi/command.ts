@@ -1,0 +1,61 @@
+/**
+ * One row of the command table: everything the device server knows of a command stands in its row (name, CDB usage,
+ * reservation class, data plan, execution), so that dispatch, REPORT SUPPORTED OPERATION CODES, the reservation table
+ * and the reserved-bit check cannot disagree.
+ */
+
+import type { MaybeAsync, Result } from '../base/result.ts';
+import type { Loan } from '../ports/block-device.ts';
+import type { Status, Task } from '../ports/scsi-target.ts';
+import type { LogicalUnit } from './logical-unit.ts';
+import type { NexusState } from './nexus.ts';
+import type { Fault } from './sense.ts';
+
+/** What a handler works on: the task, who sent it, and the logical unit it is for. */
+export interface Request {
+  readonly task: Task;
+  readonly cdb: Uint8Array;
+  /** One DataView over `cdb`. */
+  readonly view: DataView;
+  readonly nexus: NexusState;
+  readonly unit: LogicalUnit;
+  /** Data-out, once received; empty for commands without. */
+  dataOut: readonly Uint8Array[];
+  /** Set when the task was aborted: a sequence that has awaited looks here before it does anything further. */
+  aborted: boolean;
+}
+
+/** How a command ends well. */
+export interface Outcome {
+  readonly status: Status;
+  readonly dataIn: Loan | undefined;
+}
+
+/** SPC-4 table 66 ff.: what a command does to the medium, which decides reservation conflicts and write protection. */
+export type Access =
+  /** Touches nothing that reservations protect. */
+  | 'none'
+  | 'read'
+  | 'write'
+  /** Conflicts unless the nexus holds the reservation or (registrants-only types) is registered. */
+  | 'exclusive';
+
+export interface Command {
+  /** As the standard spells it: 'READ (10)'. */
+  readonly name: string;
+  readonly opcode: number;
+  /** For opcodes with service actions. */
+  readonly serviceAction?: number;
+  /** CDB usage data (SPC-4 §6.35.3): one byte per CDB byte, bits that are evaluated are 1. A reserved bit set in a
+   *  received CDB is INVALID FIELD IN CDB with a field pointer. The opcode byte stands as itself. */
+  readonly usage: readonly number[];
+  readonly access: Access;
+  /** True for the few commands that run before a pending unit attention is reported (SAM-5 §5.14). */
+  readonly beforeUnitAttention?: true;
+  /** True for commands that run while the unit is not ready (no medium, stopped, sanitizing, unavailable path). */
+  readonly whileNotReady?: true;
+  /** Checks the CDB's fields and range and says how many bytes of data-out it wants; without it: none. */
+  plan?(request: Request): Result<number, Fault>;
+  /** Does it. Runs after `plan` succeeded and the data-out is here. */
+  execute(request: Request): MaybeAsync<Result<Outcome, Fault>>;
+}
