@@ -54,7 +54,12 @@ export interface MappedExtent extends Extent {
 
 export type DeviceFault =
   /** The medium could not be read or written at this block. */
-  | { readonly kind: 'mediumError'; readonly operation: 'read' | 'write'; readonly lba: number; readonly cause: string }
+  | {
+      readonly kind: 'mediumError';
+      readonly operation: 'read' | 'write';
+      readonly lba: number;
+      readonly cause: string;
+    }
   /** No space beneath for this block; the device lives on and other blocks still work. */
   | { readonly kind: 'noSpace'; readonly lba: number }
   /** COMPARE AND WRITE: first byte that differs, counted from the start of the compared extent. */
@@ -73,9 +78,18 @@ export interface BlockDevice {
   setWriteCache(mode: WriteCache): MaybeAsync<Result<void, DeviceFault>>;
   read(lba: number, blocks: number): MaybeAsync<Result<Loan, DeviceFault>>;
   /** `data` is a whole number of blocks in all; single segments may be cut anywhere. */
-  write(lba: number, data: readonly Uint8Array[], durability: Durability): MaybeAsync<Result<void, DeviceFault>>;
+  write(
+    lba: number,
+    data: readonly Uint8Array[],
+    durability: Durability,
+  ): MaybeAsync<Result<void, DeviceFault>>;
   /** Writes `pattern` (one block) to each block. */
-  writeSame(lba: number, blocks: number, pattern: Uint8Array, durability: Durability): MaybeAsync<Result<void, DeviceFault>>;
+  writeSame(
+    lba: number,
+    blocks: number,
+    pattern: Uint8Array,
+    durability: Durability,
+  ): MaybeAsync<Result<void, DeviceFault>>;
   /** Gives blocks back: they read as zeros afterwards. On a device that is not thin, zeros are written. */
   unmap(extents: readonly Extent[], durability: Durability): MaybeAsync<Result<void, DeviceFault>>;
   /** Writes `data` if the blocks equal `expected`, else `miscompare`; both are the same whole number of blocks. */
@@ -87,7 +101,11 @@ export interface BlockDevice {
   ): MaybeAsync<Result<void, DeviceFault>>;
   flush(): MaybeAsync<Result<void, DeviceFault>>;
   /** Provisioning of the blocks from `lba` on: adjoining runs, at most `runsMax`, within `blocks`. */
-  mapping(lba: number, blocks: number, runsMax: number): MaybeAsync<Result<readonly MappedExtent[], DeviceFault>>;
+  mapping(
+    lba: number,
+    blocks: number,
+    runsMax: number,
+  ): MaybeAsync<Result<readonly MappedExtent[], DeviceFault>>;
   /** Finishes what runs, flushes and lets go of what is beneath. Nothing may be called afterwards. */
   close(): Promise<void>;
 }

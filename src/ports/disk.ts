@@ -7,7 +7,12 @@ import type { MaybeAsync, Result } from '../base/result.ts';
 import type { Loan } from './block-device.ts';
 
 export type DiskFault =
-  | { readonly kind: 'ioError'; readonly operation: 'read' | 'write' | 'flush'; readonly offset: number; readonly cause: string }
+  | {
+      readonly kind: 'ioError';
+      readonly operation: 'read' | 'write' | 'flush';
+      readonly offset: number;
+      readonly cause: string;
+    }
   | { readonly kind: 'noSpace'; readonly offset: number };
 
 export interface Disk {
