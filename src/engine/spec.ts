@@ -1,0 +1,96 @@
+/**
+ * What one engine is to serve, as plain data: it crosses a process boundary, and the simulator builds the same. All
+ * names are resolved, all defaults decided (management/plan.ts); an engine only does what stands here.
+ */
+
+import type { BlockLength, WriteCache } from '../ports/block-device.ts';
+import type { DigestAlgorithm } from '../ports/crypto.ts';
+
+export type Provisioning = 'thin' | 'thick';
+
+/** The names a logical unit is known by, on every path the same (SPC-4 §7.8.6, VPD page 83h). */
+export interface Identity {
+  /** NAA IEEE Registered Extended designator: 32 hex digits. */
+  readonly naa: string;
+  /** Unit serial number (VPD page 80h). */
+  readonly serial: string;
+}
+
+interface DeviceCommon {
+  readonly name: string;
+  readonly blockLength: BlockLength;
+  /** Logical blocks per physical block as a power of two; undefined: what the medium says. */
+  readonly physicalBlockExponent: number | undefined;
+  readonly provisioning: Provisioning;
+  readonly readOnly: boolean;
+  readonly writeCache: WriteCache;
+  /** The medium can be ejected and loaded (RMB, START STOP UNIT). */
+  readonly removable: boolean;
+  readonly identity: Identity;
+}
+
+export interface FileDeviceSpec extends DeviceCommon {
+  readonly kind: 'file';
+  readonly path: string;
+  /** Bytes to create the file with when it is missing; undefined: it must be there. */
+  readonly length: number | undefined;
+}
+
+export interface RamDeviceSpec extends DeviceCommon {
+  readonly kind: 'ram';
+  /** Bytes. */
+  readonly length: number;
+}
+
+export type DeviceSpec = FileDeviceSpec | RamDeviceSpec;
+
+export interface Credentials {
+  readonly user: string;
+  readonly secret: string;
+}
+
+/** CHAP of one target (RFC 7143 §12.1). */
+export interface ChapSpec {
+  /** Any of these may log in. */
+  readonly users: readonly Credentials[];
+  /** How the target proves itself to initiators that ask. */
+  readonly mutual: Credentials | undefined;
+  /** In order of preference. */
+  readonly algorithms: readonly DigestAlgorithm[];
+}
+
+export interface LunSpec {
+  readonly lun: number;
+  /** `name` of the device. */
+  readonly device: string;
+}
+
+export interface TargetSpec {
+  /** iSCSI name. */
+  readonly name: string;
+  readonly alias: string | undefined;
+  /** Addresses as 'address:port' that this target is offered on. */
+  readonly portals: readonly string[];
+  readonly portalGroupTag: number;
+  readonly luns: readonly LunSpec[];
+  /** Initiator names that may log in; undefined: whoever passes CHAP, or anybody where there is no CHAP. */
+  readonly allow: readonly string[] | undefined;
+  readonly chap: ChapSpec | undefined;
+  /** `required`: logins without CRC32C for both digests are refused. */
+  readonly digests: 'optional' | 'required';
+  /** Answers SendTargets=All in a normal session too, against RFC 7143 Appendix C, for tools that want it. */
+  readonly sendTargetsInNormalSession: boolean;
+}
+
+export interface EngineSpec {
+  /** From 0; engine 0 answers discovery. */
+  readonly engine: number;
+  /** Rises with every restart of this engine: what lived in RAM is gone and gets a new identity. */
+  readonly incarnation: number;
+  /** Small durable records go here; undefined: nothing outlives the process. */
+  readonly stateDirectory: string | undefined;
+  readonly devices: readonly DeviceSpec[];
+  readonly targets: readonly TargetSpec[];
+  /** Targets of the other engines, which discovery (engine 0) lists and nobody logs in to here. */
+  readonly announced: readonly TargetSpec[];
+}

@@ -1,0 +1,29 @@
+/** What an engine tells of itself, once a second: for `lockstep status`, metrics and the console. Plain data. */
+
+export interface SessionStatistics {
+  readonly initiatorName: string;
+  readonly targetName: string;
+  /** 'initiator address → portal'. */
+  readonly path: string;
+}
+
+export interface DeviceStatistics {
+  readonly name: string;
+  readonly kind: 'file' | 'ram';
+  readonly bytes: number;
+  readonly readOnly: boolean;
+  readonly naa: string;
+  readonly reads: number;
+  readonly writes: number;
+  readonly bytesRead: number;
+  readonly bytesWritten: number;
+  /** Answers that were faults, of any kind but miscompare and busy. */
+  readonly faults: number;
+}
+
+export interface EngineStatistics {
+  readonly engine: number;
+  readonly pid: number;
+  readonly sessions: readonly SessionStatistics[];
+  readonly devices: readonly DeviceStatistics[];
+}

@@ -1,0 +1,69 @@
+/** Children of the supervisor: this same program in another role, with a channel that carries sockets. */
+
+import { fork, type ChildProcess, type SendHandle } from 'node:child_process';
+import type { Arrival, Child, ChildHandlers } from '../ports/process.ts';
+import { releaseArrival } from './listener.ts';
+
+/** More threads than Node's four: durable and direct I/O is what an engine waits for, and it overlaps. */
+const THREADS = '16';
+
+export interface SpawnOptions {
+  /** The program, an absolute path. */
+  readonly program: string;
+  /** Its arguments, which say what role it has. */
+  readonly args: readonly string[];
+  /** Directory for compiled code, so that the next start is quicker; undefined: none. */
+  readonly compileCache: string | undefined;
+}
+
+export function spawnChild(options: SpawnOptions, handlers: ChildHandlers): Child {
+  const child = fork(options.program, options.args, {
+    serialization: 'advanced',
+    // What children print is for the log; the standard output belongs to the command the user gave.
+    stdio: ['ignore', 2, 2, 'ipc'],
+    env: {
+      ...process.env,
+      UV_THREADPOOL_SIZE: process.env['UV_THREADPOOL_SIZE'] ?? THREADS,
+      ...(options.compileCache === undefined ? {} : { NODE_COMPILE_CACHE: options.compileCache }),
+    },
+    // A group of its own: Ctrl+C in a terminal reaches the supervisor alone, which then stops us in order.
+    detached: true,
+  });
+  child.on('message', (message) => handlers.onMessage(message));
+  child.on('error', () => undefined); // a failed send or kill; 'exit' tells what matters
+  onEnd(child, handlers);
+  return {
+    pid: child.pid ?? 0,
+    send: (message) => {
+      if (child.connected) child.send(message as object, () => undefined);
+    },
+    handOver: (message, connection) => handOver(child, message, connection),
+    kill: (signal) => {
+      child.kill(signal);
+    },
+  };
+}
+
+/** `exit`, or `error` when there never was a process. */
+function onEnd(child: ChildProcess, handlers: ChildHandlers): void {
+  let ended = false;
+  const end = (status: number | undefined, signal: string | undefined): void => {
+    if (ended) return;
+    ended = true;
+    handlers.onExit({ status, signal });
+  };
+  child.once('exit', (status, signal) => end(status ?? undefined, signal ?? undefined));
+  child.once('error', () => {
+    if (child.pid === undefined) end(undefined, undefined);
+  });
+}
+
+function handOver(child: ChildProcess, message: unknown, connection: Arrival): void {
+  const released = releaseArrival(connection);
+  if (released === undefined) return; // closed by the peer meanwhile
+  if (!child.connected) {
+    released.sent();
+    return;
+  }
+  child.send(message as object, released.handle as SendHandle, () => released.sent());
+}

@@ -1,0 +1,27 @@
+/**
+ * The trace as a log: one JSON object per line on standard error, which systemd keeps (journald takes the rest from
+ * there). Fields that could be secrets are never printed, whoever passes them.
+ */
+
+import { pino } from 'pino';
+import type { Trace, TraceLevel } from '../ports/trace.ts';
+
+export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
+
+const SECRETS = ['secret', 'secrets', 'password', 'chap', 'mutual', 'response', 'challenge'];
+
+export function createLog(level: TraceLevel, process: string): Trace {
+  const logger = pino(
+    {
+      level,
+      base: { process },
+      messageKey: 'event',
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      redact: { paths: [...SECRETS, ...SECRETS.map((name) => `*.${name}`)], censor: '(secret)' },
+    },
+    // Synchronous: what an engine says last, before an assertion stops it, must arrive.
+    pino.destination({ fd: 2, sync: true }),
+  );
+  return (at, event, fields) => logger[at](fields ?? {}, event);
+}
