@@ -8,21 +8,33 @@ import type { MaybeAsync, Result } from '../base/result.ts';
 import type { Loan } from '../ports/block-device.ts';
 import type { Status, Task } from '../ports/scsi-target.ts';
 import type { LogicalUnit } from './logical-unit.ts';
-import type { NexusState } from './nexus.ts';
+import type { NexusState, UnitNexus } from './nexus.ts';
 import type { Fault } from './sense.ts';
+
+/** Where a task stands. `dormant`: waits for older tasks of the task set; nothing has been checked yet. */
+export type Phase = 'dormant' | 'awaitingData' | 'running' | 'ended';
 
 /** What a handler works on: the task, who sent it, and the logical unit it is for. */
 export interface Request {
   readonly task: Task;
   readonly cdb: Uint8Array;
-  /** One DataView over `cdb`. */
+  /** A DataView over `cdb`, made when first asked for; the hot path uses fields.ts. */
   readonly view: DataView;
   readonly nexus: NexusState;
   readonly unit: LogicalUnit;
+  readonly link: UnitNexus;
+  readonly command: Command;
   /** Data-out, once received; empty for commands without. */
   dataOut: readonly Uint8Array[];
+  /** Bytes of data-out that the plan asked for. */
+  dataOutLength: number;
   /** Set when the task was aborted: a sequence that has awaited looks here before it does anything further. */
   aborted: boolean;
+  /** Who aborted it, when that was another nexus or a function for the whole unit (TASK ABORTED status, TAS). */
+  abortedBy: NexusState | undefined;
+  phase: Phase;
+  /** Called when a running task has ended: those who wait for its abort. */
+  whenEnded: (() => void)[] | undefined;
 }
 
 /** How a command ends well. */
@@ -31,9 +43,9 @@ export interface Outcome {
   readonly dataIn: Loan | undefined;
 }
 
-/** SPC-4 table 66 ff.: what a command does to the medium, which decides reservation conflicts and write protection. */
+/** SPC-4 table 66 ff.: what a command does to the medium, which decides reservation conflicts. */
 export type Access =
-  /** Touches nothing that reservations protect. */
+  /** Touches nothing that persistent reservations protect. */
   | 'none'
   | 'read'
   | 'write'
@@ -50,10 +62,16 @@ export interface Command {
    *  received CDB is INVALID FIELD IN CDB with a field pointer. The opcode byte stands as itself. */
   readonly usage: readonly number[];
   readonly access: Access;
+  /** Writes to the medium: refused on a write-protected unit. */
+  readonly writesMedium?: true;
   /** True for the few commands that run before a pending unit attention is reported (SAM-5 §5.14). */
   readonly beforeUnitAttention?: true;
-  /** True for commands that run while the unit is not ready (no medium, stopped, sanitizing, unavailable path). */
+  /** True for commands that run while there is no medium or the unit is stopped. */
   readonly whileNotReady?: true;
+  /** True for commands that run while a SANITIZE runs or after one failed (SBC-3 §4.11.2). */
+  readonly whileSanitizing?: true;
+  /** True when the command makes sense of fewer whole blocks of data-out than planned (the WRITE family). */
+  readonly takesLessData?: true;
   /** Checks the CDB's fields and range and says how many bytes of data-out it wants; without it: none. */
   plan?(request: Request): Result<number, Fault>;
   /** Does it. Runs after `plan` succeeded and the data-out is here. */

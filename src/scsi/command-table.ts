@@ -1,0 +1,68 @@
+/**
+ * The command table, collected from the files that own the rows. Dispatch is one array look-up by opcode, and a second
+ * one by service action where an opcode has them.
+ */
+
+import { assert } from '../base/assert.ts';
+import { fail } from '../base/result.ts';
+import type { Command } from './command.ts';
+import { GOOD } from './outcome.ts';
+import { type Fault, fault, invalidCdbField } from './sense.ts';
+
+/** Every row; a file of rows is added here. */
+export const COMMANDS: readonly Command[] = [];
+
+interface Entry {
+  /** The row of an opcode without service actions. */
+  readonly single: Command | undefined;
+  /** By service action. */
+  readonly byServiceAction: Map<number, Command>;
+}
+
+/** Stands for every CDB that no row is for; ends at its plan. */
+function refusal(name: string, cause: Fault): Command {
+  return {
+    name,
+    opcode: -1,
+    usage: [],
+    access: 'none',
+    whileNotReady: true,
+    whileSanitizing: true,
+    plan: () => fail(cause),
+    execute: () => GOOD,
+  };
+}
+
+const UNKNOWN_OPCODE = refusal('unknown operation code', fault('invalidOpcode'));
+const UNKNOWN_SERVICE_ACTION = refusal('unknown service action', invalidCdbField(1, 4));
+
+const SERVICE_ACTION_MASK = 0x1f;
+
+const table: (Entry | undefined)[] = buildTable(COMMANDS);
+
+function buildTable(rows: readonly Command[]): (Entry | undefined)[] {
+  const entries: (Entry | undefined)[] = Array.from({ length: 256 }, () => undefined);
+  for (const row of rows) {
+    assert(row.usage[0] === row.opcode, `${row.name}: usage begins with the opcode`);
+    assert([6, 10, 12, 16].includes(row.usage.length), `${row.name}: usage is as long as the CDB`);
+    const entry = (entries[row.opcode] ??= {
+      single: row.serviceAction === undefined ? row : undefined,
+      byServiceAction: new Map(),
+    });
+    if (row.serviceAction === undefined) {
+      assert(entry.single === row, `${row.name}: a second row for the opcode`);
+    } else {
+      assert(!entry.byServiceAction.has(row.serviceAction), `${row.name}: a second row`);
+      entry.byServiceAction.set(row.serviceAction, row);
+    }
+  }
+  return entries;
+}
+
+/** The row for a CDB; never undefined: unknown commands have rows that refuse. */
+export function commandFor(cdb: Uint8Array): Command {
+  const entry = table[cdb[0]!];
+  if (entry === undefined) return UNKNOWN_OPCODE;
+  if (entry.single !== undefined) return entry.single;
+  return entry.byServiceAction.get(cdb[1]! & SERVICE_ACTION_MASK) ?? UNKNOWN_SERVICE_ACTION;
+}

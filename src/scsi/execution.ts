@@ -1,0 +1,209 @@
+/**
+ * A task's way through the device server: task set → checks → plan → data-out → execution → status. The checks come in
+ * the order of SAM-5 §5.3.3: reset unit attentions, RESERVATION CONFLICT, other unit attentions, everything else.
+ *
+ *   dormant ──► (checks, plan) ──► awaitingData ──► running ──► ended
+ *      └──────────────┴─── abort: ends at once ─┘       └─ abort: marked, ends when the device has answered
+ *
+ * Invariants
+ *  1. Every task ends by exactly one of `complete` and `abandoned`.
+ *  2. An abort answers only when no affected task can touch the medium any more.
+ *  3. Nothing of a closed nexus starts.
+ */
+
+import { assert } from '../base/assert.ts';
+import { fail, isAsync, type MaybeAsync, type Result } from '../base/result.ts';
+import { Status, type Task } from '../ports/scsi-target.ts';
+import type { Command, Outcome, Phase, Request } from './command.ts';
+import { totalLength } from './fields.ts';
+import { type LogicalUnit, readiness, writeProtection } from './logical-unit.ts';
+import type { NexusState, UnitNexus } from './nexus.ts';
+import { encodeSense, type Fault, fault, invalidCdbField, statusOf } from './sense.ts';
+import { enter, leave, TASKS_PER_UNIT_MAX } from './task-set.ts';
+import { isResetAttention } from './unit-attention.ts';
+
+const NO_DATA: readonly Uint8Array[] = [];
+
+/** Made once per task; a class for the sake of one hidden shape. */
+class TaskRequest implements Request {
+  readonly task: Task;
+  readonly link: UnitNexus;
+  readonly unit: LogicalUnit;
+  readonly nexus: NexusState;
+  readonly cdb: Uint8Array;
+  readonly command: Command;
+  dataOut: readonly Uint8Array[] = NO_DATA;
+  dataOutLength = 0;
+  aborted = false;
+  abortedBy: NexusState | undefined = undefined;
+  phase: Phase = 'dormant';
+  whenEnded: (() => void)[] | undefined = undefined;
+
+  constructor(link: UnitNexus, task: Task, command: Command) {
+    this.task = task;
+    this.link = link;
+    this.unit = link.unit;
+    this.nexus = link.nexus;
+    this.cdb = task.cdb;
+    this.command = command;
+  }
+
+  get view(): DataView {
+    return new DataView(this.cdb.buffer, this.cdb.byteOffset, this.cdb.byteLength);
+  }
+}
+
+/** A new task for a logical unit that exists. */
+export function begin(link: UnitNexus, task: Task, command: Command): void {
+  const request = new TaskRequest(link, task, command);
+  task.server = request;
+  const { unit } = link;
+  if (task.attribute === 'aca') {
+    // There never is an ACA condition to be established in (SAM-5 §8.6.5).
+    completeWith(request, fault('invalidMessageError'));
+  } else if (unit.taskSet.tasks.size >= TASKS_PER_UNIT_MAX) {
+    completeWith(request, fault('taskSetFull'));
+  } else if (enter(unit.taskSet, request)) {
+    start(request);
+  }
+}
+
+/** Data-Out Received (). Late data of a task that has been aborted is dropped. */
+export function dataOutReceived(task: Task, segments: readonly Uint8Array[]): void {
+  const request = task.server;
+  assert(request instanceof TaskRequest, 'data-out for a task that was never submitted');
+  if (request.phase !== 'awaitingData') return;
+  const { dataOutLength: wanted, command } = request;
+  const received = totalLength(segments);
+  assert(received <= wanted, 'more data-out than was asked for');
+  if (received < wanted) {
+    const blocks = received / request.unit.device.geometry.blockLength;
+    if (command.takesLessData === undefined || !Number.isInteger(blocks)) {
+      finish(request, fail(fault('invalidFieldInInformationUnit')));
+      return;
+    }
+  }
+  request.dataOut = segments;
+  run(request, command);
+}
+
+function start(request: Request): void {
+  if (request.aborted) return; // its abort is under way
+  const { command, link } = request;
+  const refusal = admission(request, command, link);
+  if (refusal !== undefined) {
+    finish(request, fail(refusal));
+    return;
+  }
+  if (command.plan === undefined) {
+    run(request, command);
+    return;
+  }
+  const planned = command.plan(request);
+  if (!planned.ok) {
+    finish(request, planned);
+  } else if (planned.value === 0) {
+    run(request, command);
+  } else {
+    request.phase = 'awaitingData';
+    request.dataOutLength = planned.value;
+    request.task.receiveDataOut(planned.value);
+  }
+}
+
+function run(request: Request, command: Command): void {
+  request.phase = 'running';
+  const result = command.execute(request);
+  if (isAsync(result)) void result.then((settled) => finish(request, settled));
+  else finish(request, result);
+}
+
+/** Everything that can be said before the command's own checks; undefined lets it pass. */
+function admission(request: Request, command: Command, link: UnitNexus): Fault | undefined {
+  const { unit, cdb } = request;
+  const attended = link.attentions.length !== 0 && command.beforeUnitAttention === undefined;
+  if (attended && isResetAttention(link.attentions[0]!)) return fault(link.attentions.shift()!);
+  if (unit.reservations.held && unit.reservations.conflicts(request, command)) {
+    return fault('reservationConflict');
+  }
+  if (attended) return fault(link.attentions.shift()!);
+  const { usage } = command;
+  for (let i = 1; i < usage.length; i += 1) {
+    const excess = cdb[i]! & ~usage[i]!;
+    if (excess !== 0) return invalidCdbField(i, 31 - Math.clz32(excess));
+  }
+  if (unit.sanitizing !== undefined && command.whileSanitizing === undefined) return unit.sanitizing;
+  if (unit.medium !== 'ready' && command.whileNotReady === undefined) return readiness(unit);
+  return command.writesMedium === undefined ? undefined : writeProtection(unit);
+}
+
+/** Ends a task that was in the task set. */
+function finish(request: Request, result: Result<Outcome, Fault>): void {
+  assert(request.phase !== 'ended', 'a task ends once');
+  request.phase = 'ended';
+  const next = leave(request.unit.taskSet, request);
+  if (request.aborted) {
+    if (result.ok) result.value.dataIn?.release();
+    endAborted(request);
+  } else if (result.ok) {
+    request.task.complete(result.value.status, undefined, result.value.dataIn);
+  } else {
+    completeWith(request, result.fault);
+  }
+  if (request.whenEnded !== undefined) for (const wake of request.whenEnded) wake();
+  for (const waiting of next) start(waiting);
+}
+
+function completeWith(request: Request, cause: Fault): void {
+  const format = request.unit.mode.descriptorSense ? 'descriptor' : 'fixed';
+  request.phase = 'ended';
+  request.task.complete(statusOf(cause.reason), encodeSense(cause, format), undefined);
+}
+
+/** SAM-5 §5.6: TASK ABORTED only with TAS, and only to a nexus that did not ask for it itself. */
+function endAborted(request: Request): void {
+  const { abortedBy, nexus, unit, task } = request;
+  const told = abortedBy !== undefined && abortedBy !== nexus && !nexus.closed;
+  if (told && unit.mode.taskAbortedStatus) task.complete(Status.TASK_ABORTED, undefined, undefined);
+  else task.abandoned();
+}
+
+/**
+ * Aborts the tasks of `unit` that `affected` selects, for `by` (undefined: their nexus is gone). Those that wait end at
+ * once and never start; for those at the device the answer waits.
+ */
+export function abortTasks(
+  unit: LogicalUnit,
+  affected: (request: Request) => boolean,
+  by: NexusState | undefined,
+): MaybeAsync<void> {
+  const selected: Request[] = [];
+  for (const request of unit.taskSet.tasks) {
+    if (!affected(request)) continue;
+    request.aborted = true;
+    request.abortedBy = by;
+    selected.push(request);
+  }
+  let running = 0;
+  let answer: () => void = () => undefined;
+  const woken: Request[] = [];
+  for (const request of selected) {
+    if (request.phase === 'running') {
+      running += 1;
+      request.whenEnded ??= [];
+      request.whenEnded.push(() => {
+        running -= 1;
+        if (running === 0) answer();
+      });
+    } else if (request.phase !== 'ended') {
+      request.phase = 'ended';
+      woken.push(...leave(unit.taskSet, request));
+      endAborted(request);
+    }
+  }
+  for (const request of woken) start(request);
+  if (running === 0) return undefined;
+  return new Promise((resolve) => {
+    answer = resolve;
+  });
+}

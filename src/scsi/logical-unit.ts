@@ -1,0 +1,126 @@
+/**
+ * A logical unit: a device with an identity, mode parameters, a task set and reservations. It may stand behind several
+ * target ports; all of this belongs to the unit, only what `UnitNexus` holds belongs to a path.
+ */
+
+import { assert } from '../base/assert.ts';
+import type { BlockDevice } from '../ports/block-device.ts';
+import type { Command, Request } from './command.ts';
+import type { NexusState, TargetPort, UnitNexus } from './nexus.ts';
+import type { Fault } from './sense.ts';
+import { fault } from './sense.ts';
+import { createTaskSet, type TaskSet } from './task-set.ts';
+
+export interface UnitIdentity {
+  /** T10 vendor identification, at most 8 printable ASCII characters. */
+  readonly vendor: string;
+  /** At most 16. */
+  readonly product: string;
+  /** At most 4. */
+  readonly revision: string;
+  /** Unit serial number, at most 64. */
+  readonly serial: string;
+  /** NAA IEEE Registered Extended designator, 16 bytes, first half-byte 6. */
+  readonly naa: Uint8Array;
+}
+
+/** Mode parameters that an application client may change; shared by all nexuses. WCE is the device's own. */
+export interface ModeState {
+  /** Control page D_SENSE. */
+  descriptorSense: boolean;
+  /** Control page SWP. */
+  softwareWriteProtect: boolean;
+  /** Control page TAS. */
+  taskAbortedStatus: boolean;
+}
+
+/**
+ * What the reservations of a unit answer to the rest of the device server. The implementation knows more; its own
+ * command rows work on that.
+ */
+export interface Reservations {
+  /** False while there is no reservation of either kind: the path of READ and WRITE looks no further. */
+  readonly held: boolean;
+  /** Whether this command of this nexus ends with RESERVATION CONFLICT. Asked only while `held`. */
+  conflicts(request: Request, command: Command): boolean;
+  /** I_T nexus loss: an SPC-2 reservation of it ends, a persistent one stays. */
+  nexusLost(nexus: NexusState): void;
+  /** Logical unit reset, target reset: an SPC-2 reservation ends, a persistent one stays. */
+  unitReset(): void;
+}
+
+/** Medium and spindle of a removable or stoppable unit (START STOP UNIT). */
+export type MediumState = 'ready' | 'stopped' | 'ejected';
+
+/** MEDIUM ROTATION RATE (SBC-3 §6.6.2): 1 is a solid state medium, 0 does not say. */
+export const ROTATION_SOLID_STATE = 1;
+
+export interface LogicalUnit {
+  readonly device: BlockDevice;
+  readonly identity: UnitIdentity;
+  readonly removable: boolean;
+  readonly rotationRate: number;
+  readonly mode: ModeState;
+  readonly taskSet: TaskSet;
+  reservations: Reservations;
+  medium: MediumState;
+  /** Set while a SANITIZE runs or after one has failed: what medium commands are answered with. */
+  sanitizing: Fault | undefined;
+  /** Every I_T_L nexus open to the unit, over all ports. */
+  readonly links: Set<UnitNexus>;
+  /** Every target port the unit stands behind. */
+  readonly ports: Set<TargetPort>;
+}
+
+export interface LogicalUnitOptions {
+  readonly device: BlockDevice;
+  readonly identity: Omit<UnitIdentity, 'vendor'> & { readonly vendor?: string };
+  readonly removable?: boolean;
+  /** MEDIUM ROTATION RATE; solid state when not given. */
+  readonly rotationRate?: number;
+  readonly reservations?: Reservations;
+}
+
+const NO_RESERVATIONS: Reservations = {
+  held: false,
+  conflicts: () => false,
+  nexusLost: () => undefined,
+  unitReset: () => undefined,
+};
+
+const PRINTABLE = /^[\x20-\x7e]*$/;
+
+export function createLogicalUnit(options: LogicalUnitOptions): LogicalUnit {
+  const identity = { vendor: 'LOCKSTEP', ...options.identity };
+  const { vendor, product, revision, serial, naa } = identity;
+  assert(PRINTABLE.test(vendor + product + revision + serial), 'identity: printable ASCII only');
+  assert(vendor.length <= 8 && product.length <= 16 && revision.length <= 4, 'identity: text too long');
+  assert(serial.length > 0 && serial.length <= 64, 'identity: serial of 1 to 64 characters');
+  assert(naa.length === 16 && naa[0]! >>> 4 === 6, 'identity: NAA 6 designator of 16 bytes');
+  return {
+    device: options.device,
+    identity,
+    removable: options.removable ?? false,
+    rotationRate: options.rotationRate ?? ROTATION_SOLID_STATE,
+    mode: { descriptorSense: false, softwareWriteProtect: false, taskAbortedStatus: false },
+    taskSet: createTaskSet(),
+    reservations: options.reservations ?? NO_RESERVATIONS,
+    medium: 'ready',
+    sanitizing: undefined,
+    links: new Set(),
+    ports: new Set(),
+  };
+}
+
+/** Why medium commands cannot run now; undefined when they can. SANITIZE is asked for apart. */
+export function readiness(unit: LogicalUnit): Fault | undefined {
+  if (unit.medium === 'ready') return undefined;
+  return fault(unit.medium === 'ejected' ? 'mediumNotPresent' : 'notReadyInitializingRequired');
+}
+
+/** Why the unit may not be written to; undefined when it may. */
+export function writeProtection(unit: LogicalUnit): Fault | undefined {
+  if (unit.device.geometry.readOnly) return fault('writeProtected');
+  if (unit.mode.softwareWriteProtect) return fault('softwareWriteProtected');
+  return undefined;
+}
