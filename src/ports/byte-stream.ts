@@ -21,6 +21,8 @@ export interface StreamHandlers {
   onBytes(received: ReceivedBytes): void;
   /** The backlog fell below the low-water mark after `send` had returned false. */
   onDrained(): void;
+  /** The turn of the event loop in which `requestTurnEnd` was called is over: time to send what was gathered. */
+  onTurnEnd(): void;
   /** The stream is over, once: orderly by the peer, by `close`/`abort`, or by an error (then `cause`). */
   onClosed(cause: string | undefined): void;
 }
@@ -34,11 +36,13 @@ export interface ByteStream {
   /** Hands over the handlers; bytes flow from then on. */
   start(handlers: StreamHandlers): void;
   /**
-   * Queues `segments` in order. `onTaken`, if given, is called once when the kernel has taken the last byte or the
-   * stream is over; until then the bytes must not change. Returns false when the backlog is above the high-water
-   * mark: stop producing until `onDrained`.
+   * Queues `segments` in order. `onTaken`, if given, is called once, after `send` has returned, when the kernel has
+   * taken the last byte or the stream is over; until then the bytes must not change (the array of them may). Returns
+   * false when the backlog is above the high-water mark: stop producing until `onDrained`.
    */
   send(segments: readonly Uint8Array[], onTaken?: () => void): boolean;
+  /** Asks for one `onTurnEnd`: results of this turn that come one by one leave together. */
+  requestTurnEnd(): void;
   /** Stops and restarts reading (back-pressure on the peer). */
   pause(): void;
   resume(): void;
