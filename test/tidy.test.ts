@@ -39,8 +39,7 @@ const examples: readonly Example[] = [
       'src/engine/c.ts': "import fs from 'node:fs';\nexport type { T } from '../runtime/t.ts';\n",
       'src/management/m.ts':
         "import { c } from '../engine/c.ts';\nimport type { C } from '../engine/c.ts';\n",
-      'src/base/u.ts':
-        "import { help } from '../../test/help.ts';\nconst x = await im${''}port('../ports/p.ts');\n`,
+      'src/base/u.ts': `import { help } from '../../test/help.ts';\nconst x = await im${''}port('../ports/p.ts');\n`,
       'src/ports/p.ts': '',
       'src/runtime/t.ts': '',
       'src/novel/n.ts': "import '../base/u.ts';\n",
