@@ -5,12 +5,15 @@
 
 import { assert } from '../base/assert.ts';
 import { fail } from '../base/result.ts';
+import { CAPACITY_COMMANDS } from './capacity.ts';
 import type { Command } from './command.ts';
+import { INQUIRY } from './inquiry.ts';
 import { GOOD } from './outcome.ts';
+import { REPORT_LUNS } from './report-luns.ts';
 import { type Fault, fault, invalidCdbField } from './sense.ts';
 
 /** Every row; a file of rows is added here. */
-export const COMMANDS: readonly Command[] = [];
+export const COMMANDS: readonly Command[] = [INQUIRY, REPORT_LUNS, ...CAPACITY_COMMANDS];
 
 interface Entry {
   /** The row of an opcode without service actions. */

@@ -14,6 +14,10 @@ import type { Fault } from './sense.ts';
 /** Where a task stands. `dormant`: waits for older tasks of the task set; nothing has been checked yet. */
 export type Phase = 'dormant' | 'awaitingData' | 'running' | 'ended';
 
+/** A nexus by a task management function or PREEMPT AND ABORT; the device server, which takes the unit away; nobody who
+ *  would tell: the task's own nexus is gone. */
+export type Aborter = NexusState | 'deviceServer' | 'nexusLoss';
+
 /** What a handler works on: the task, who sent it, and the logical unit it is for. */
 export interface Request {
   readonly task: Task;
@@ -30,8 +34,8 @@ export interface Request {
   dataOutLength: number;
   /** Set when the task was aborted: a sequence that has awaited looks here before it does anything further. */
   aborted: boolean;
-  /** Who aborted it, when that was another nexus or a function for the whole unit (TASK ABORTED status, TAS). */
-  abortedBy: NexusState | undefined;
+  /** Who aborted it (TASK ABORTED status, TAS). */
+  abortedBy: Aborter;
   phase: Phase;
   /** Called when a running task has ended: those who wait for its abort. */
   whenEnded: (() => void)[] | undefined;
@@ -66,12 +70,14 @@ export interface Command {
   readonly writesMedium?: true;
   /** True for the few commands that run before a pending unit attention is reported (SAM-5 §5.14). */
   readonly beforeUnitAttention?: true;
-  /** True for commands that run while there is no medium or the unit is stopped. */
+  /** True for commands that run while there is no medium. */
   readonly whileNotReady?: true;
   /** True for commands that run while a SANITIZE runs or after one failed (SBC-3 §4.11.2). */
   readonly whileSanitizing?: true;
   /** True when the command makes sense of fewer whole blocks of data-out than planned (the WRITE family). */
   readonly takesLessData?: true;
+  /** Whether the unit has the command at all; without it: every unit has. */
+  isSupportedBy?(unit: LogicalUnit): boolean;
   /** Checks the CDB's fields and range and says how many bytes of data-out it wants; without it: none. */
   plan?(request: Request): Result<number, Fault>;
   /** Does it. Runs after `plan` succeeded and the data-out is here. */

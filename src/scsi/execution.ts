@@ -14,9 +14,9 @@
 import { assert } from '../base/assert.ts';
 import { fail, isAsync, type MaybeAsync, type Result } from '../base/result.ts';
 import { Status, type Task } from '../ports/scsi-target.ts';
-import type { Command, Outcome, Phase, Request } from './command.ts';
+import type { Aborter, Command, Outcome, Phase, Request } from './command.ts';
 import { totalLength } from './fields.ts';
-import { type LogicalUnit, readiness, writeProtection } from './logical-unit.ts';
+import { type LogicalUnit, writeProtection } from './logical-unit.ts';
 import type { NexusState, UnitNexus } from './nexus.ts';
 import { encodeSense, type Fault, fault, invalidCdbField, statusOf } from './sense.ts';
 import { enter, leave, TASKS_PER_UNIT_MAX } from './task-set.ts';
@@ -35,7 +35,7 @@ class TaskRequest implements Request {
   dataOut: readonly Uint8Array[] = NO_DATA;
   dataOutLength = 0;
   aborted = false;
-  abortedBy: NexusState | undefined = undefined;
+  abortedBy: Aborter = 'nexusLoss';
   phase: Phase = 'dormant';
   whenEnded: (() => void)[] | undefined = undefined;
 
@@ -128,12 +128,16 @@ function admission(request: Request, command: Command, link: UnitNexus): Fault |
   }
   if (attended) return fault(link.attentions.shift()!);
   const { usage } = command;
+  if (command.isSupportedBy !== undefined && !command.isSupportedBy(unit)) return fault('invalidOpcode');
   for (let i = 1; i < usage.length; i += 1) {
     const excess = cdb[i]! & ~usage[i]!;
-    if (excess !== 0) return invalidCdbField(i, 31 - Math.clz32(excess));
+    // The service action has found the row: its field holds that very value, not a mask.
+    if (excess !== 0 && (i !== 1 || command.serviceAction === undefined || excess > 0x1f)) {
+      return invalidCdbField(i, 31 - Math.clz32(excess));
+    }
   }
   if (unit.sanitizing !== undefined && command.whileSanitizing === undefined) return unit.sanitizing;
-  if (unit.medium !== 'ready' && command.whileNotReady === undefined) return readiness(unit);
+  if (unit.medium !== 'loaded' && command.whileNotReady === undefined) return fault('mediumNotPresent');
   return command.writesMedium === undefined ? undefined : writeProtection(unit);
 }
 
@@ -163,19 +167,21 @@ function completeWith(request: Request, cause: Fault): void {
 /** SAM-5 §5.6: TASK ABORTED only with TAS, and only to a nexus that did not ask for it itself. */
 function endAborted(request: Request): void {
   const { abortedBy, nexus, unit, task } = request;
-  const told = abortedBy !== undefined && abortedBy !== nexus && !nexus.closed;
-  if (told && unit.mode.taskAbortedStatus) task.complete(Status.TASK_ABORTED, undefined, undefined);
+  const told =
+    abortedBy === 'deviceServer' ||
+    (abortedBy !== 'nexusLoss' && abortedBy !== nexus && unit.mode.taskAbortedStatus);
+  if (told && !nexus.closed) task.complete(Status.TASK_ABORTED, undefined, undefined);
   else task.abandoned();
 }
 
 /**
- * Aborts the tasks of `unit` that `affected` selects, for `by` (undefined: their nexus is gone). Those that wait end at
+ * Aborts the tasks of `unit` that `affected` selects. Those that wait end at
  * once and never start; for those at the device the answer waits.
  */
 export function abortTasks(
   unit: LogicalUnit,
   affected: (request: Request) => boolean,
-  by: NexusState | undefined,
+  by: Aborter,
 ): MaybeAsync<void> {
   const selected: Request[] = [];
   for (const request of unit.taskSet.tasks) {

@@ -4,7 +4,7 @@
  */
 
 import { assert } from '../base/assert.ts';
-import type { BlockDevice } from '../ports/block-device.ts';
+import type { BlockDevice, WriteCache } from '../ports/block-device.ts';
 import type { Command, Request } from './command.ts';
 import type { NexusState, TargetPort, UnitNexus } from './nexus.ts';
 import type { Fault } from './sense.ts';
@@ -49,8 +49,8 @@ export interface Reservations {
   unitReset(): void;
 }
 
-/** Medium and spindle of a removable or stoppable unit (START STOP UNIT). */
-export type MediumState = 'ready' | 'stopped' | 'ejected';
+/** START STOP UNIT with LOEJ moves the medium of a removable unit; there is no spindle to stop. */
+export type MediumState = 'loaded' | 'ejected';
 
 /** MEDIUM ROTATION RATE (SBC-3 §6.6.2): 1 is a solid state medium, 0 does not say. */
 export const ROTATION_SOLID_STATE = 1;
@@ -61,6 +61,8 @@ export interface LogicalUnit {
   readonly removable: boolean;
   readonly rotationRate: number;
   readonly mode: ModeState;
+  /** What WCE goes back to when the unit is reset. */
+  readonly writeCacheDefault: WriteCache;
   readonly taskSet: TaskSet;
   reservations: Reservations;
   medium: MediumState;
@@ -102,20 +104,15 @@ export function createLogicalUnit(options: LogicalUnitOptions): LogicalUnit {
     identity,
     removable: options.removable ?? false,
     rotationRate: options.rotationRate ?? ROTATION_SOLID_STATE,
+    writeCacheDefault: options.device.writeCache,
     mode: { descriptorSense: false, softwareWriteProtect: false, taskAbortedStatus: false },
     taskSet: createTaskSet(),
     reservations: options.reservations ?? NO_RESERVATIONS,
-    medium: 'ready',
+    medium: 'loaded',
     sanitizing: undefined,
     links: new Set(),
     ports: new Set(),
   };
-}
-
-/** Why medium commands cannot run now; undefined when they can. SANITIZE is asked for apart. */
-export function readiness(unit: LogicalUnit): Fault | undefined {
-  if (unit.medium === 'ready') return undefined;
-  return fault(unit.medium === 'ejected' ? 'mediumNotPresent' : 'notReadyInitializingRequired');
 }
 
 /** Why the unit may not be written to; undefined when it may. */

@@ -10,12 +10,6 @@ import { type Fault, fault } from './sense.ts';
 /** GOOD without data; one shared object. */
 export const GOOD: Ok<Outcome> = { ok: true, value: { status: Status.GOOD, dataIn: undefined } };
 
-/** PRE-FETCH found room for everything (SBC-3 §5.9). */
-export const CONDITION_MET: Ok<Outcome> = {
-  ok: true,
-  value: { status: Status.CONDITION_MET, dataIn: undefined },
-};
-
 /** Data that is nobody's loan. */
 export function loanOf(bytes: Uint8Array): Loan {
   return { segments: [bytes], release: () => undefined };
