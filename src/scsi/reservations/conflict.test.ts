@@ -43,7 +43,7 @@ const TABLE: readonly [name: string, opcode: number, access: Access, cdb4: numbe
 test('every command is let through exactly as the table of reservations says', () => {
   for (const [name, opcode, access, cdb4, columns] of TABLE) {
     const cdb = Uint8Array.of(opcode, 0, 0, 0, cdb4, 0);
-    const command = { opcode, access: accessOf({ opcode, access }, cdb) };
+    const command = { opcode, access: accessOf(opcode, access, cdb) };
     for (const type of TYPES) {
       const state = reservedAs(type);
       const asked = (nexus: NexusName): string => (conflicts(state, nexus, command) ? 'c' : 'a');

@@ -43,13 +43,10 @@ const START_STOP_UNIT = 0x1b;
  * What this very CDB touches: allowing removal (SPC-4 table 66), and starting the unit without naming a power condition
  * (SBC-3 table 13) are left to everyone.
  */
-export function accessOf(
-  command: { readonly opcode: number; readonly access: Access },
-  cdb: Uint8Array,
-): Access {
-  if (command.opcode === PREVENT_ALLOW_MEDIUM_REMOVAL && (cdb[4]! & 0x03) === 0) return 'none';
-  if (command.opcode === START_STOP_UNIT && (cdb[4]! & 0xf1) === 0x01) return 'none';
-  return command.access;
+export function accessOf(opcode: number, access: Access, cdb: Uint8Array): Access {
+  if (opcode === PREVENT_ALLOW_MEDIUM_REMOVAL && (cdb[4]! & 0x03) === 0) return 'none';
+  if (opcode === START_STOP_UNIT && (cdb[4]! & 0xf1) === 0x01) return 'none';
+  return access;
 }
 
 /** Whether a command ends with RESERVATION CONFLICT. RESERVE, RELEASE and PERSISTENT RESERVE (access 'none') have their
@@ -59,12 +56,26 @@ export function conflicts(
   nexus: NexusName,
   command: { readonly opcode: number; readonly access: Access },
 ): boolean {
+  return isExcluded(state, nexus) && !isLeftToOthers(state, command);
+}
+
+/** Whether what is reserved is reserved for others than `nexus`. */
+export function isExcluded(state: ReservationState, nexus: NexusName): boolean {
   const { reservation, legacyHolder } = state;
-  if (legacyHolder !== undefined) {
-    if (isSameNexus(legacyHolder, nexus)) return false;
-    return command.access !== 'none' || LEGACY_EXCLUDED.includes(command.opcode);
+  if (legacyHolder !== undefined) return !isSameNexus(legacyHolder, nexus);
+  if (reservation === undefined) return false;
+  return isForRegistrants(reservation.type)
+    ? registrationOf(state, nexus) === undefined
+    : !isHolder(state, nexus);
+}
+
+/** Whether even those who are excluded may send this command. */
+export function isLeftToOthers(
+  state: ReservationState,
+  command: { readonly opcode: number; readonly access: Access },
+): boolean {
+  if (state.legacyHolder !== undefined) {
+    return command.access === 'none' && !LEGACY_EXCLUDED.includes(command.opcode);
   }
-  if (reservation === undefined || LEFT_TO_OTHERS[reservation.type].includes(command.access)) return false;
-  if (isForRegistrants(reservation.type)) return registrationOf(state, nexus) === undefined;
-  return !isHolder(state, nexus);
+  return state.reservation === undefined || LEFT_TO_OTHERS[state.reservation.type].includes(command.access);
 }

@@ -4,6 +4,7 @@
  * cycle (SPC-4 §6.15.2) and is not kept.
  */
 
+import { crc32c } from '../../base/crc32c.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
 import { setU16, setU32, u16, u32 } from '../fields.ts';
 import {
@@ -22,6 +23,7 @@ const MAGIC = 0x4c535052; // 'LSPR'
 const VERSION = 1;
 const HEADER_LENGTH = 16;
 const ENTRY_HEADER_LENGTH = 12;
+const CHECKSUM_LENGTH = 4;
 const NO_HOLDER = 0xffff;
 const FLAG_APTPL = 0x01;
 
@@ -30,7 +32,7 @@ export function encodeRecord(state: ReservationState): Uint8Array {
   const kept = state.aptpl ? state : NOTHING_RESERVED;
   const names = kept.registrations.map((registration) => bytesOf(registration.initiatorPort));
   const length = names.reduce((sum, name) => sum + ENTRY_HEADER_LENGTH + name.length, HEADER_LENGTH);
-  const bytes = new Uint8Array(length);
+  const bytes = new Uint8Array(length + CHECKSUM_LENGTH);
   setU32(bytes, 0, MAGIC);
   setU16(bytes, 4, VERSION);
   bytes[6] = kept.aptpl ? FLAG_APTPL : 0;
@@ -46,6 +48,7 @@ export function encodeRecord(state: ReservationState): Uint8Array {
     bytes.set(names[index]!, at + ENTRY_HEADER_LENGTH);
     at += ENTRY_HEADER_LENGTH + names[index]!.length;
   });
+  setU32(bytes, length, crc32c(bytes.subarray(0, length), 0));
   return bytes;
 }
 
@@ -56,9 +59,13 @@ function holderIndex(state: ReservationState): number {
 }
 
 /** The state after a restart, or why the record cannot be one of ours. */
-export function decodeRecord(bytes: Uint8Array): Result<ReservationState, string> {
-  if (bytes.length < HEADER_LENGTH || u32(bytes, 0) !== MAGIC) return fail('not a reservation record');
-  if (u16(bytes, 4) !== VERSION) return fail(`record version ${u16(bytes, 4)} is unknown`);
+export function decodeRecord(record: Uint8Array): Result<ReservationState, string> {
+  if (record.length < HEADER_LENGTH + CHECKSUM_LENGTH || u32(record, 0) !== MAGIC) {
+    return fail('not a reservation record');
+  }
+  if (u16(record, 4) !== VERSION) return fail(`made by a later program: record version ${u16(record, 4)}`);
+  const bytes = record.subarray(0, record.length - CHECKSUM_LENGTH);
+  if (crc32c(bytes, 0) !== u32(record, bytes.length)) return fail('checksum does not match');
   const registrations = decodeEntries(bytes, u16(bytes, 10));
   if (registrations === undefined) return fail('registrations are malformed');
   const aptpl = (bytes[6]! & FLAG_APTPL) !== 0;
