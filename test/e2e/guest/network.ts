@@ -1,0 +1,61 @@
+/**
+ * A network of its own for a test: a namespace with one bridge per segment. What the test starts in the namespace and
+ * the guests it attaches see each other and nothing else. Segment k is 10.66.k.0/24; the namespace itself is .1 on
+ * each, guest n is .(100 + n).
+ */
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+
+const command = promisify(execFile);
+
+export interface Network extends AsyncDisposable {
+  readonly namespace: string;
+  /** Addresses of the namespace, one per segment: what a target listens on. */
+  readonly addresses: readonly string[];
+  /** `words` as a command line that runs inside. */
+  inside(...words: readonly string[]): [string, ...string[]];
+  /** Plugs in guest `number`: one tap device and one address per segment. */
+  attach(number: number): Promise<readonly Port[]>;
+}
+
+export interface Port {
+  readonly tap: string;
+  /** With prefix length. */
+  readonly address: string;
+}
+
+let networks = 0;
+
+export async function createNetwork(segments: number): Promise<Network> {
+  const namespace = `lockstep-${process.pid}-${++networks}`;
+  const ip = async (...words: readonly string[]): Promise<void> => {
+    await command('ip', ['-n', namespace, ...words]);
+  };
+  await command('ip', ['netns', 'add', namespace]);
+  await ip('link', 'set', 'lo', 'up');
+  const indexes = Array.from({ length: segments }, (_, index) => index);
+  for (const index of indexes) {
+    await ip('link', 'add', `br${index}`, 'type', 'bridge', 'forward_delay', '0');
+    await ip('address', 'add', `10.66.${index}.1/24`, 'dev', `br${index}`);
+    await ip('link', 'set', `br${index}`, 'up');
+  }
+  return {
+    namespace,
+    addresses: indexes.map((index) => `10.66.${index}.1`),
+    inside: (...words) => ['ip', 'netns', 'exec', namespace, ...words],
+    async attach(number) {
+      const ports = indexes.map((index) => ({
+        tap: `g${number}s${index}`,
+        address: `10.66.${index}.${100 + number}/24`,
+      }));
+      for (const [index, { tap }] of ports.entries()) {
+        await ip('tuntap', 'add', 'dev', tap, 'mode', 'tap');
+        await ip('link', 'set', tap, 'master', `br${index}`, 'up');
+      }
+      return ports;
+    },
+    async [Symbol.asyncDispose]() {
+      await command('ip', ['netns', 'delete', namespace]);
+    },
+  };
+}
