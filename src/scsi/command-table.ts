@@ -5,15 +5,33 @@
 
 import { assert } from '../base/assert.ts';
 import { fail } from '../base/result.ts';
+import { CACHE_COMMANDS } from './cache.ts';
 import { CAPACITY_COMMANDS } from './capacity.ts';
 import type { Command } from './command.ts';
+import { COMPARE_AND_WRITE_COMMANDS } from './compare-and-write.ts';
 import { INQUIRY } from './inquiry.ts';
 import { GOOD } from './outcome.ts';
+import { MEDIUM_CONTROL_COMMANDS } from './medium-control.ts';
+import { MEDIUM_INFO_COMMANDS } from './medium-info.ts';
+import { READ_WRITE_COMMANDS } from './read-write.ts';
 import { REPORT_LUNS } from './report-luns.ts';
+import { VERIFY_COMMANDS } from './verify.ts';
+import { WRITE_SAME_COMMANDS } from './write-same.ts';
 import { type Fault, fault, invalidCdbField } from './sense.ts';
 
 /** Every row; a file of rows is added here. */
-export const COMMANDS: readonly Command[] = [INQUIRY, REPORT_LUNS, ...CAPACITY_COMMANDS];
+export const COMMANDS: readonly Command[] = [
+  INQUIRY,
+  REPORT_LUNS,
+  ...CAPACITY_COMMANDS,
+  ...READ_WRITE_COMMANDS,
+  ...VERIFY_COMMANDS,
+  ...COMPARE_AND_WRITE_COMMANDS,
+  ...WRITE_SAME_COMMANDS,
+  ...MEDIUM_INFO_COMMANDS,
+  ...CACHE_COMMANDS,
+  ...MEDIUM_CONTROL_COMMANDS,
+];
 
 interface Entry {
   /** The row of an opcode without service actions. */

@@ -83,7 +83,7 @@ export function dataOutReceived(task: Task, segments: readonly Uint8Array[]): vo
       return;
     }
   }
-  request.dataOut = segments;
+  request.dataOut = received === 0 ? NO_DATA : segments;
   run(request, command);
 }
 

@@ -1,0 +1,88 @@
+/** READ and WRITE (6), (10), (12), (16) (SBC-3 §5.10 ff., §5.32 ff.): the hot path. */
+
+import { fail, isAsync, type MaybeAsync, type Result } from '../base/result.ts';
+import type { DeviceFault, Loan } from '../ports/block-device.ts';
+import { Status } from '../ports/scsi-target.ts';
+import {
+  blocksOf,
+  blockUsage,
+  type CdbLength,
+  DPO,
+  durabilityOf,
+  FUA,
+  lbaOf,
+  planTransfer,
+  transferFault,
+} from './blocks.ts';
+import type { Command, Outcome, Request } from './command.ts';
+import { deviceFault, GOOD, goodUnless } from './outcome.ts';
+import type { Fault } from './sense.ts';
+
+function read(opcode: number, length: CdbLength): Command {
+  return {
+    name: `READ (${length})`,
+    opcode,
+    usage: blockUsage(opcode, length, DPO | FUA),
+    access: 'read',
+    execute: (request) => executeRead(request, length),
+  };
+}
+
+/** READ (6) has no flags in byte 1: its bits are the LBA's. */
+function executeRead(request: Request, length: CdbLength): MaybeAsync<Result<Outcome, Fault>> {
+  const wrong = transferFault(request, length);
+  if (wrong !== undefined) return fail(wrong);
+  const { cdb } = request;
+  const blocks = blocksOf(cdb, length);
+  if (blocks === 0) return GOOD;
+  const { device } = request.unit;
+  if (length !== 6 && (cdb[1]! & FUA) !== 0 && device.writeCache === 'back') {
+    return readFromMedium(request, length);
+  }
+  const result = device.read(lbaOf(cdb, length), blocks);
+  return isAsync(result) ? result.then(lend) : lend(result);
+}
+
+/** FUA: what is cached goes to the medium first (SBC-3 §4.15.2). */
+async function readFromMedium(request: Request, length: CdbLength): Promise<Result<Outcome, Fault>> {
+  const { device } = request.unit;
+  const flushed = await device.flush();
+  if (!flushed.ok) return deviceFault(flushed.fault);
+  if (request.aborted) return GOOD;
+  return lend(await device.read(lbaOf(request.cdb, length), blocksOf(request.cdb, length)));
+}
+
+function lend(result: Result<Loan, DeviceFault>): Result<Outcome, Fault> {
+  if (!result.ok) return deviceFault(result.fault);
+  return { ok: true, value: { status: Status.GOOD, dataIn: result.value } };
+}
+
+function write(opcode: number, length: CdbLength): Command {
+  return {
+    name: `WRITE (${length})`,
+    opcode,
+    usage: blockUsage(opcode, length, DPO | FUA),
+    access: 'write',
+    writesMedium: true,
+    takesLessData: true,
+    plan: (request) => planTransfer(request, length),
+    execute(request) {
+      if (request.dataOut.length === 0) return GOOD;
+      const { cdb } = request;
+      const durability = length === 6 ? 'cached' : durabilityOf(cdb);
+      const result = request.unit.device.write(lbaOf(cdb, length), request.dataOut, durability);
+      return isAsync(result) ? result.then(goodUnless) : goodUnless(result);
+    },
+  };
+}
+
+export const READ_WRITE_COMMANDS: readonly Command[] = [
+  read(0x08, 6),
+  read(0x28, 10),
+  read(0xa8, 12),
+  read(0x88, 16),
+  write(0x0a, 6),
+  write(0x2a, 10),
+  write(0xaa, 12),
+  write(0x8a, 16),
+];

@@ -1,0 +1,154 @@
+/**
+ * VERIFY and WRITE AND VERIFY (10), (12), (16) (SBC-3 §5.27 ff., §5.36 ff.). BYTCHK 00b reads the blocks from the medium, 01b
+ * compares them with the data-out, 11b compares each with one block of data-out.
+ */
+
+import { fail, isAsync, type MaybeAsync, ok, type Result } from '../base/result.ts';
+import {
+  blocksOf,
+  blockUsage,
+  type CdbLength,
+  DPO,
+  lbaOf,
+  PLAN_NOTHING,
+  planTransfer,
+  rangeFault,
+  transferFault,
+} from './blocks.ts';
+import type { Command, Outcome, Request } from './command.ts';
+import { totalLength } from './fields.ts';
+import { deviceFault, GOOD } from './outcome.ts';
+import { type Fault, invalidCdbField } from './sense.ts';
+import { firstDifference } from './compare.ts';
+
+const BYTCHK_MASK = 0x06;
+
+/** Blocks are read and compared in pieces of this size, so that a big VERIFY holds little memory. */
+const PIECE_BYTES = 1 << 20;
+
+function bytchkOf(cdb: Uint8Array): number {
+  return (cdb[1]! & BYTCHK_MASK) >>> 1;
+}
+
+const BYTCHK_RESERVED = 2;
+const BYTCHK_NONE = 0;
+const BYTCHK_ONE_BLOCK = 3;
+
+function verify(opcode: number, length: CdbLength): Command {
+  return {
+    name: `VERIFY (${length})`,
+    opcode,
+    usage: blockUsage(opcode, length, DPO | BYTCHK_MASK),
+    access: 'read',
+    plan(request) {
+      const bytchk = bytchkOf(request.cdb);
+      if (bytchk === BYTCHK_RESERVED) return fail(invalidCdbField(1, 2));
+      if (bytchk === 1) return planTransfer(request, length);
+      const blocks = blocksOf(request.cdb, length);
+      // Nothing is transferred without a comparison: the whole medium may be verified at once.
+      const wrong =
+        bytchk === BYTCHK_NONE
+          ? rangeFault(request, lbaOf(request.cdb, length), blocks)
+          : transferFault(request, length);
+      if (wrong !== undefined) return fail(wrong);
+      if (bytchk === BYTCHK_NONE || blocks === 0) return PLAN_NOTHING;
+      return ok(request.unit.device.geometry.blockLength);
+    },
+    execute: (request) => verifyBlocks(request, length, bytchkOf(request.cdb)),
+  };
+}
+
+function writeAndVerify(opcode: number, length: CdbLength): Command {
+  return {
+    name: `WRITE AND VERIFY (${length})`,
+    opcode,
+    usage: blockUsage(opcode, length, DPO | BYTCHK_MASK),
+    access: 'write',
+    writesMedium: true,
+    takesLessData: true,
+    plan(request) {
+      // 11b makes no sense with data for every block, and is reserved here.
+      return bytchkOf(request.cdb) >= BYTCHK_RESERVED
+        ? fail(invalidCdbField(1, 2))
+        : planTransfer(request, length);
+    },
+    execute(request) {
+      if (request.dataOut.length === 0) return GOOD;
+      // On the medium before it is verified, or the cache would be compared with itself.
+      const written = request.unit.device.write(lbaOf(request.cdb, length), request.dataOut, 'durable');
+      const verifyNow = (): MaybeAsync<Result<Outcome, Fault>> =>
+        request.aborted ? GOOD : verifyBlocks(request, length, bytchkOf(request.cdb));
+      if (!isAsync(written)) return written.ok ? verifyNow() : deviceFault(written.fault);
+      return written.then((done) => (done.ok ? verifyNow() : deviceFault(done.fault)));
+    },
+  };
+}
+
+/** Reads the blocks, or as many as there is data for, and compares. */
+function verifyBlocks(
+  request: Request,
+  length: CdbLength,
+  bytchk: number,
+): MaybeAsync<Result<Outcome, Fault>> {
+  const { blockLength } = request.unit.device.geometry;
+  const lba = lbaOf(request.cdb, length);
+  let blocks = blocksOf(request.cdb, length);
+  if (bytchk === 1) blocks = Math.min(blocks, totalLength(request.dataOut) / blockLength);
+  return verifyFrom({ request, lba, blocks, bytchk, pieceBlocks: PIECE_BYTES / blockLength }, 0);
+}
+
+interface Work {
+  readonly request: Request;
+  readonly lba: number;
+  readonly blocks: number;
+  readonly bytchk: number;
+  readonly pieceBlocks: number;
+}
+
+function verifyFrom(work: Work, from: number): MaybeAsync<Result<Outcome, Fault>> {
+  const { device } = work.request.unit;
+  for (let done = from; done < work.blocks; ) {
+    if (work.request.aborted) return GOOD;
+    const count = Math.min(work.pieceBlocks, work.blocks - done);
+    const at = done;
+    const result = device.read(work.lba + at, count);
+    if (isAsync(result)) {
+      return result.then((loan) => {
+        const wrong = loan.ok ? comparePiece(work, at, loan.value) : deviceFault(loan.fault);
+        return wrong ?? verifyFrom(work, at + count);
+      });
+    }
+    const wrong = result.ok ? comparePiece(work, at, result.value) : deviceFault(result.fault);
+    if (wrong !== undefined) return wrong;
+    done += count;
+  }
+  return GOOD;
+}
+
+function comparePiece(
+  work: Work,
+  at: number,
+  loan: { readonly segments: readonly Uint8Array[]; release(): void },
+): Result<Outcome, Fault> | undefined {
+  const { request, bytchk } = work;
+  let difference = -1;
+  if (bytchk !== BYTCHK_NONE) {
+    const { blockLength } = request.unit.device.geometry;
+    const start = bytchk === BYTCHK_ONE_BLOCK ? 0 : at * blockLength;
+    const period = bytchk === BYTCHK_ONE_BLOCK ? blockLength : Number.POSITIVE_INFINITY;
+    difference = firstDifference(loan.segments, request.dataOut, start, period);
+    if (difference >= 0) difference += at * blockLength;
+  }
+  loan.release();
+  if (difference < 0) return undefined;
+  return fail({ reason: 'miscompareDuringVerify', information: difference });
+}
+
+export const VERIFY_COMMANDS: readonly Command[] = [
+  verify(0x2f, 10),
+  verify(0xaf, 12),
+  verify(0x8f, 16),
+  writeAndVerify(0x2e, 10),
+  writeAndVerify(0xae, 12),
+  writeAndVerify(0x8e, 16),
+];
