@@ -15,9 +15,11 @@ import { MEDIUM_CONTROL_COMMANDS } from './medium-control.ts';
 import { MEDIUM_INFO_COMMANDS } from './medium-info.ts';
 import { READ_WRITE_COMMANDS } from './read-write.ts';
 import { REPORT_LUNS } from './report-luns.ts';
+import { RESERVATION_COMMANDS } from './reservations/commands.ts';
 import { VERIFY_COMMANDS } from './verify.ts';
 import { WRITE_SAME_COMMANDS } from './write-same.ts';
 import { type Fault, fault, invalidCdbField } from './sense.ts';
+import { TARGET_PORT_GROUP_COMMANDS } from './target-port-groups.ts';
 
 /** Every row; a file of rows is added here. */
 export const COMMANDS: readonly Command[] = [
@@ -31,6 +33,8 @@ export const COMMANDS: readonly Command[] = [
   ...MEDIUM_INFO_COMMANDS,
   ...CACHE_COMMANDS,
   ...MEDIUM_CONTROL_COMMANDS,
+  ...RESERVATION_COMMANDS,
+  ...TARGET_PORT_GROUP_COMMANDS,
 ];
 
 interface Entry {

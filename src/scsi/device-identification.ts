@@ -16,13 +16,9 @@ const PROTOCOL_ISCSI = 5;
 type ValueOf<T> = T[keyof T];
 
 export function deviceIdentification(unit: LogicalUnit, port: TargetPort): Uint8Array {
-  const { vendor, product, serial, naa } = unit.identity;
-  const { LOGICAL_UNIT, TARGET_PORT, TARGET_DEVICE } = Association;
-  const t10 = vendor.padEnd(8) + product.padEnd(16) + serial;
+  const { TARGET_PORT, TARGET_DEVICE } = Association;
   const parts = [
-    designator(CodeSet.BINARY, LOGICAL_UNIT, Type.NAA, naa),
-    designator(CodeSet.ASCII, LOGICAL_UNIT, Type.T10, ascii(t10)),
-    designator(CodeSet.UTF8, LOGICAL_UNIT, Type.SCSI_NAME, scsiName(`naa.${hex(naa)}`)),
+    ...unitDesignators(unit),
     designator(CodeSet.BINARY, TARGET_PORT, Type.RELATIVE_PORT, fourBytes(port.relativeTargetPort)),
     designator(CodeSet.BINARY, TARGET_PORT, Type.PORT_GROUP, fourBytes(port.targetPortGroup)),
     designator(CodeSet.UTF8, TARGET_PORT, Type.SCSI_NAME, scsiName(port.portName)),
@@ -35,6 +31,18 @@ export function deviceIdentification(unit: LogicalUnit, port: TargetPort): Uint8
     at += part.length;
   }
   return page;
+}
+
+/** Designation descriptors of the logical unit itself; EXTENDED COPY finds it by any of them. */
+export function unitDesignators(unit: LogicalUnit): Uint8Array[] {
+  const { vendor, product, serial, naa } = unit.identity;
+  const { LOGICAL_UNIT } = Association;
+  const t10 = vendor.padEnd(8) + product.padEnd(16) + serial;
+  return [
+    designator(CodeSet.BINARY, LOGICAL_UNIT, Type.NAA, naa),
+    designator(CodeSet.ASCII, LOGICAL_UNIT, Type.T10, ascii(t10)),
+    designator(CodeSet.UTF8, LOGICAL_UNIT, Type.SCSI_NAME, scsiName(`naa.${hex(naa)}`)),
+  ];
 }
 
 function designator(

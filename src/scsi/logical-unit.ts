@@ -9,6 +9,7 @@ import type { Command, Request } from './command.ts';
 import type { NexusState, TargetPort, UnitNexus } from './nexus.ts';
 import type { Fault } from './sense.ts';
 import { fault } from './sense.ts';
+import { allPortsOptimized, type TargetPortGroupProvider } from './target-port-groups.ts';
 import { createTaskSet, type TaskSet } from './task-set.ts';
 
 export interface UnitIdentity {
@@ -65,6 +66,8 @@ export interface LogicalUnit {
   readonly writeCacheDefault: WriteCache;
   readonly taskSet: TaskSet;
   reservations: Reservations;
+  /** What REPORT TARGET PORT GROUPS says. */
+  portGroups: TargetPortGroupProvider;
   medium: MediumState;
   /** Set while a SANITIZE runs or after one has failed: what medium commands are answered with. */
   sanitizing: Fault | undefined;
@@ -81,6 +84,8 @@ export interface LogicalUnitOptions {
   /** MEDIUM ROTATION RATE; solid state when not given. */
   readonly rotationRate?: number;
   readonly reservations?: Reservations;
+  /** All ports active/optimized when not given. */
+  readonly portGroups?: TargetPortGroupProvider;
 }
 
 const NO_RESERVATIONS: Reservations = {
@@ -108,6 +113,7 @@ export function createLogicalUnit(options: LogicalUnitOptions): LogicalUnit {
     mode: { descriptorSense: false, softwareWriteProtect: false, taskAbortedStatus: false },
     taskSet: createTaskSet(),
     reservations: options.reservations ?? NO_RESERVATIONS,
+    portGroups: options.portGroups ?? allPortsOptimized,
     medium: 'loaded',
     sanitizing: undefined,
     links: new Set(),

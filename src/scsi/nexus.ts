@@ -21,7 +21,12 @@ export interface TargetPort {
   /** By LUN. */
   readonly units: ReadonlyMap<number, LogicalUnit>;
   readonly nexuses: ReadonlySet<NexusState>;
+  /** Where EXTENDED COPY finds the logical unit that a designation descriptor (SPC-4 §7.8.6) names. */
+  readonly findUnit: FindUnit;
 }
+
+/** Among the units of this storage node, also those behind other targets; undefined when none is so designated. */
+export type FindUnit = (designator: Uint8Array) => LogicalUnit | undefined;
 
 /** One open I_T nexus. */
 export interface NexusState {

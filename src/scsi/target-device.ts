@@ -20,7 +20,15 @@ import { completeAbsent } from './absent-unit.ts';
 import { commandFor } from './command-table.ts';
 import { abortTasks, begin, dataOutReceived } from './execution.ts';
 import type { LogicalUnit } from './logical-unit.ts';
-import { nexusName, type NexusState, portName, type TargetPort, type UnitNexus } from './nexus.ts';
+import { findAmong } from './copy/designator.ts';
+import {
+  type FindUnit,
+  nexusName,
+  type NexusState,
+  portName,
+  type TargetPort,
+  type UnitNexus,
+} from './nexus.ts';
 import { manageTasks } from './task-management.ts';
 import { raise } from './unit-attention.ts';
 
@@ -34,6 +42,8 @@ export interface TargetDeviceOptions {
   readonly targetPortGroup?: number;
   /** By LUN. */
   readonly units: ReadonlyMap<number, LogicalUnit>;
+  /** Finds copy sources and destinations; among the units of this port when not given. */
+  readonly findUnit?: FindUnit;
   readonly trace: Trace;
 }
 
@@ -60,6 +70,7 @@ export function createTargetDevice(options: TargetDeviceOptions): TargetDevice {
     portName: portName(targetName, portalGroupTag),
     units: new Map(),
     nexuses: new Set(),
+    findUnit: options.findUnit ?? ((designator) => findAmong(port.units.values(), designator)),
   };
   const addUnit = (lun: number, unit: LogicalUnit): void => {
     assert(Number.isInteger(lun) && lun >= 0 && lun <= LUN_MAX, `LUN ${lun} is out of range`);

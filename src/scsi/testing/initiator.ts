@@ -5,6 +5,7 @@ import { encodeLun } from '../../base/lun.ts';
 import type { MaybeAsync } from '../../base/result.ts';
 import { Status, type Task } from '../../ports/scsi-target.ts';
 import type { Command } from '../command.ts';
+import { findAmong } from '../copy/designator.ts';
 import { abortTasks, begin, dataOutReceived } from '../execution.ts';
 import type { LogicalUnit } from '../logical-unit.ts';
 import { nexusName, type NexusState, portName, type TargetPort, type UnitNexus } from '../nexus.ts';
@@ -37,6 +38,7 @@ export function createPort(relativeTargetPort: number, units: readonly LogicalUn
     portName: portName(targetName, 1),
     units: new Map(units.map((unit, lun) => [lun, unit])),
     nexuses: new Set(),
+    findUnit: (designator) => findAmong(units, designator),
   };
   for (const unit of units) unit.ports.add(port);
   return port;
