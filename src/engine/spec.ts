@@ -72,6 +72,8 @@ export interface TargetSpec {
   /** Addresses as 'address:port' that this target is offered on. */
   readonly portals: readonly string[];
   readonly portalGroupTag: number;
+  /** SPC-4 relative target port identifier, unique on the node. */
+  readonly relativeTargetPort: number;
   readonly luns: readonly LunSpec[];
   /** Initiator names that may log in; undefined: whoever passes CHAP, or anybody where there is no CHAP. */
   readonly allow: readonly string[] | undefined;

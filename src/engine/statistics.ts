@@ -17,8 +17,6 @@ export interface DeviceStatistics {
   readonly writes: number;
   readonly bytesRead: number;
   readonly bytesWritten: number;
-  /** Answers that were faults, of any kind but miscompare and busy. */
-  readonly faults: number;
 }
 
 export interface EngineStatistics {

@@ -14,6 +14,7 @@ export interface SpawnOptions {
   readonly args: readonly string[];
   /** Directory for compiled code, so that the next start is quicker; undefined: none. */
   readonly compileCache: string | undefined;
+  readonly environment: Readonly<Record<string, string>>;
 }
 
 export function spawnChild(options: SpawnOptions, handlers: ChildHandlers): Child {
@@ -23,6 +24,7 @@ export function spawnChild(options: SpawnOptions, handlers: ChildHandlers): Chil
     stdio: ['ignore', 2, 2, 'ipc'],
     env: {
       ...process.env,
+      ...options.environment,
       UV_THREADPOOL_SIZE: process.env['UV_THREADPOOL_SIZE'] ?? THREADS,
       ...(options.compileCache === undefined ? {} : { NODE_COMPILE_CACHE: options.compileCache }),
     },

@@ -6,8 +6,6 @@
 import { pino } from 'pino';
 import type { Trace, TraceLevel } from '../ports/trace.ts';
 
-export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
-
 const SECRETS = ['secret', 'secrets', 'password', 'chap', 'mutual', 'response', 'challenge'];
 
 export function createLog(level: TraceLevel, process: string): Trace {
@@ -24,4 +22,10 @@ export function createLog(level: TraceLevel, process: string): Trace {
     pino.destination({ fd: 2, sync: true }),
   );
   return (at, event, fields) => logger[at](fields ?? {}, event);
+}
+
+/** What the supervisor was told with --log-level, as its children find it. */
+export function levelOfChildren(): TraceLevel {
+  const level = process.env['LOCKSTEP_LOG_LEVEL'];
+  return level === 'debug' || level === 'warn' || level === 'error' ? level : 'info';
 }

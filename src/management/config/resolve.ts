@@ -1,0 +1,235 @@
+/**
+ * From tables to a plan: what needs several fields at once is checked here (names that must differ, references, LUNs,
+ * secrets), defaults that depend on others are decided, and files named by the configuration are looked up.
+ */
+
+import { readFileSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { fail, ok, type Result } from '../../base/result.ts';
+import type { ChapSpec, Credentials, DeviceSpec, LunSpec, TargetSpec } from '../../engine/spec.ts';
+import { identityOf, type NodePlan, PORTAL_GROUP_TAG } from '../plan.ts';
+import { type ConfigFault, reasonOf } from './load.ts';
+import { hostName, nameFromAlias } from './names.ts';
+import {
+  type ConfigFile,
+  type CredentialsTable,
+  type DeviceTable,
+  LUN_NUMBER_MAX,
+  SECRET_BYTES_MAX,
+  SECRET_BYTES_MIN,
+  type TargetTable,
+} from './schema.ts';
+
+export interface ResolveOptions {
+  /** Directory that relative paths start from. */
+  readonly directory: string;
+  readonly stateDirectory: string;
+  /** Identifies this installation: devices of two nodes never get the same names. */
+  readonly nodeId: string;
+  /** Different with each start: a RAM disk that is empty again is another disk. */
+  readonly startId: string;
+}
+
+const DEFAULT_PORTAL = '0.0.0.0:3260';
+
+export function resolveConfig(
+  config: ConfigFile,
+  options: ResolveOptions,
+): Result<NodePlan, readonly ConfigFault[]> {
+  const faults: ConfigFault[] = [];
+  const node = config.node.name ?? hostName();
+  const portals =
+    config.portal.length === 0 ? [DEFAULT_PORTAL] : config.portal.map((portal) => portal.address);
+  unique(portals, '[[portal]] address', faults);
+  unique(
+    config.device.map((device) => device.name),
+    '[[device]] name',
+    faults,
+  );
+  if (config.target.length === 0) {
+    faults.push({ place: '', message: 'there is no [[target]]: nothing would be served' });
+  }
+  const targets = config.target.map((table, index) => {
+    const place = `[[target]] ${index + 1}${table.alias === undefined ? '' : ` "${table.alias}"`}`;
+    return targetOf(table, { index, place, node, portals, config, directory: options.directory, faults });
+  });
+  unique(
+    targets.map((target) => target.name),
+    '[[target]] name',
+    faults,
+  );
+  uniquePaths(config.device, options.directory, faults);
+  if (faults.length > 0) return fail(faults);
+  return ok({
+    name: node,
+    stateDirectory: options.stateDirectory,
+    portals,
+    engines: config.node.engines,
+    devices: config.device.map((table) => deviceOf(table, options)),
+    targets,
+  });
+}
+
+function deviceOf(table: DeviceTable, options: ResolveOptions): DeviceSpec {
+  const seed = table.serial === undefined ? [options.nodeId, table.name] : ['serial', table.serial];
+  const volatile = table.kind === 'ram' && table.serial === undefined ? [options.startId] : [];
+  const common = {
+    name: table.name,
+    blockLength: table.sector,
+    physicalBlockExponent:
+      table.physical_sector === undefined
+        ? undefined
+        : Math.max(0, Math.log2(table.physical_sector / table.sector)),
+    provisioning: table.provisioning,
+    readOnly: table.read_only,
+    writeCache: table.write_cache,
+    removable: table.removable,
+    identity: identityOf([...seed, ...volatile], table.serial),
+  };
+  if (table.kind === 'ram') return { ...common, kind: 'ram', length: table.size };
+  return { ...common, kind: 'file', path: path.resolve(options.directory, table.path), length: table.size };
+}
+
+interface TargetContext {
+  readonly index: number;
+  readonly place: string;
+  readonly node: string;
+  readonly portals: readonly string[];
+  readonly config: ConfigFile;
+  readonly directory: string;
+  readonly faults: ConfigFault[];
+}
+
+function targetOf(table: TargetTable, context: TargetContext): TargetSpec {
+  const { place, faults } = context;
+  if (table.name === undefined && table.alias === undefined) {
+    faults.push({ place, message: 'write an alias, from which the iSCSI name is made, or a name' });
+  }
+  if (table.allow === undefined && table.chap === undefined) {
+    faults.push({
+      place,
+      message:
+        'nobody could log in: write allow = ["iqn…"] with the initiators that may, allow = ["*"] for all, or chap',
+    });
+  }
+  const portals = table.portals ?? context.portals;
+  for (const portal of portals) {
+    if (context.portals.includes(portal)) continue;
+    faults.push({ place: `${place}: portals`, message: `"${portal}" is no [[portal]]; add it there first` });
+  }
+  return {
+    name: table.name ?? nameFromAlias(table.alias ?? '', context.node),
+    alias: table.alias,
+    portals,
+    portalGroupTag: PORTAL_GROUP_TAG,
+    relativeTargetPort: context.index + 1,
+    luns: lunsOf(table, context),
+    allow: table.allow === undefined || table.allow.includes('*') ? undefined : table.allow,
+    chap: table.chap === undefined ? undefined : chapOf(table.chap, context),
+    digests: table.digests,
+    sendTargetsInNormalSession: table.send_targets_in_normal_session,
+  };
+}
+
+/** Those without a number get the lowest that is free: the first is LUN 0, the next LUN 1. */
+function lunsOf(table: TargetTable, { place, config, faults }: TargetContext): LunSpec[] {
+  const taken = new Set<number>();
+  const devices = new Set<string>();
+  for (const { lun, device } of table.luns) {
+    if (!config.device.some((known) => known.name === device)) {
+      faults.push({ place: `${place}: luns`, message: `there is no [[device]] named "${device}"` });
+    }
+    if (devices.has(device)) {
+      faults.push({ place: `${place}: luns`, message: `device "${device}" stands here twice` });
+    }
+    if (lun !== undefined && taken.has(lun)) {
+      faults.push({ place: `${place}: luns`, message: `LUN ${lun} is given twice; each has its own number` });
+    }
+    devices.add(device);
+    if (lun !== undefined) taken.add(lun);
+  }
+  return table.luns.map(({ lun, device }) => {
+    const number = lun ?? lowestFree(taken);
+    taken.add(number);
+    return { lun: number, device };
+  });
+}
+
+function lowestFree(taken: ReadonlySet<number>): number {
+  let lun = 0;
+  while (lun < LUN_NUMBER_MAX && taken.has(lun)) lun += 1;
+  return lun;
+}
+
+function chapOf(table: NonNullable<TargetTable['chap']>, context: TargetContext): ChapSpec {
+  const place = `${context.place}: chap`;
+  const users = table.users.map((user) => credentialsOf(user, place, context));
+  const mutual = table.mutual === undefined ? undefined : credentialsOf(table.mutual, place, context);
+  unique(
+    users.map((user) => user.user),
+    `${place}.users`,
+    context.faults,
+  );
+  context.faults.push(...mutualFaults(users, mutual).map((message) => ({ place, message })));
+  return { users, mutual, algorithms: table.algorithms };
+}
+
+function credentialsOf(table: CredentialsTable, place: string, context: TargetContext): Credentials {
+  const { user, secret: written, secret_file: file } = table;
+  const at = `${place}: user "${user}"`;
+  const fault = (message: string): Credentials => {
+    context.faults.push({ place: at, message });
+    return { user, secret: '' };
+  };
+  if ((written === undefined) === (file === undefined)) return fault('write either secret or secret_file');
+  let secret = written ?? '';
+  if (file !== undefined) {
+    const read = readSecret(path.resolve(context.directory, file));
+    if (!read.ok) return fault(read.fault);
+    secret = read.value;
+  }
+  const bad = faultOfSecret(secret);
+  return bad === undefined ? { user, secret } : fault(bad);
+}
+
+/** Why this is no CHAP secret; undefined when it is one. */
+export function faultOfSecret(secret: string): string | undefined {
+  const bytes = Buffer.byteLength(secret);
+  if (bytes < SECRET_BYTES_MIN) {
+    return `the secret has ${bytes} bytes, fewer than ${SECRET_BYTES_MIN} (RFC 7143 §9.2.1); choose a longer one`;
+  }
+  return bytes > SECRET_BYTES_MAX ? `the secret has more than ${SECRET_BYTES_MAX} bytes` : undefined;
+}
+
+/** RFC 7143 §9.2.1: the same secret in both directions lets an attacker reflect the challenge. */
+export function mutualFaults(users: readonly Credentials[], mutual: Credentials | undefined): string[] {
+  if (mutual === undefined || !users.some((user) => user.secret === mutual.secret)) return [];
+  return ['the target proves itself with the same secret as an initiator; choose another for mutual'];
+}
+
+/** First line of a file that only its owner and group may read. */
+export function readSecret(file: string): Result<string, string> {
+  try {
+    if ((statSync(file).mode & 0o007) !== 0) {
+      return fail(`${file} can be read by every user; chmod 600 it`);
+    }
+    return ok(readFileSync(file, 'utf8').split(/\r?\n/)[0]!);
+  } catch (error) {
+    return fail(`${file}: ${reasonOf(error)}`);
+  }
+}
+
+function unique(values: readonly string[], place: string, faults: ConfigFault[]): void {
+  const seen = new Set<string>();
+  for (const value of values) {
+    if (seen.has(value)) faults.push({ place, message: `"${value}" stands here twice` });
+    seen.add(value);
+  }
+}
+
+function uniquePaths(devices: readonly DeviceTable[], directory: string, faults: ConfigFault[]): void {
+  const paths = devices.flatMap((device) =>
+    device.kind === 'file' ? [path.resolve(directory, device.path)] : [],
+  );
+  unique(paths, '[[device]] path', faults);
+}

@@ -1,0 +1,134 @@
+/**
+ * The configuration file as it is written (TOML). Every field says in its own words what is wrong with a value; what
+ * needs several fields at once is checked in `resolve.ts`. Unknown keys are errors: a misspelt key must not be ignored.
+ */
+
+import { z } from 'zod';
+import { parseSize } from '../../base/units.ts';
+import { faultOfName, normalizeName } from './names.ts';
+
+export const ENGINES_MAX = 64;
+/** RFC 7143 §9.2.1: shorter secrets are only for IPsec. */
+export const SECRET_BYTES_MIN = 12;
+export const SECRET_BYTES_MAX = 255;
+export const LUN_NUMBER_MAX = 16383;
+/** Read-only media and rescue systems use small ones; a disk below this is a mistake. */
+const SIZE_BYTES_MIN = 4096;
+
+const text = (what: string) => z.string({ error: `write ${what} in quotes` }).min(1, `${what} is empty`);
+
+const flag = z.boolean({ error: 'write true or false' });
+
+const oneOf = <const T extends readonly [string, ...string[]]>(values: T) =>
+  z.enum(values, { error: `write one of ${values.map((value) => `"${value}"`).join(', ')}` });
+
+const size = z
+  .union([z.string(), z.number()], { error: 'write a size such as "512M" or "10G"' })
+  .transform((value, context) => {
+    const bytes = parseSize(String(value));
+    if (!bytes.ok) context.issues.push({ code: 'custom', message: bytes.fault.why, input: value });
+    else if (bytes.value < SIZE_BYTES_MIN) {
+      context.issues.push({
+        code: 'custom',
+        message: `the smallest size is ${SIZE_BYTES_MIN}`,
+        input: value,
+      });
+    }
+    return bytes.ok ? bytes.value : 0;
+  });
+
+const sector = z.union([z.literal(512), z.literal(4096)], { error: 'write 512 or 4096' });
+
+const iscsiName = text('an iSCSI name')
+  .transform(normalizeName)
+  .superRefine((name, context) => {
+    const fault = faultOfName(name);
+    if (fault !== undefined) context.addIssue({ code: 'custom', message: fault });
+  });
+
+const initiator = z.union([z.literal('*'), iscsiName], {
+  error: 'write an iSCSI name, or "*" for every initiator',
+});
+
+const node = z.strictObject({
+  name: text('a name').optional(),
+  state_directory: text('a path').optional(),
+  engines: z
+    .int({ error: 'write a whole number' })
+    .min(1, 'at least 1 engine')
+    .max(ENGINES_MAX, `at most ${ENGINES_MAX} engines`)
+    .default(1),
+});
+
+const serial = text('a serial number')
+  .max(36, 'a serial number has at most 36 characters')
+  .regex(/^[\x21-\x7e]+$/, 'a serial number has printable ASCII characters without blanks');
+
+const common = {
+  name: text('a name').regex(/^[\w.-]{1,64}$/, 'a device name has up to 64 letters, digits, ".", "_", "-"'),
+  sector: sector.default(512),
+  physical_sector: sector.optional(),
+  provisioning: oneOf(['thin', 'thick']).default('thin'),
+  read_only: flag.default(false),
+  write_cache: oneOf(['through', 'back']).default('through'),
+  removable: flag.default(false),
+  serial: serial.optional(),
+};
+
+const device = z.discriminatedUnion(
+  'kind',
+  [
+    z.strictObject({ ...common, kind: z.literal('file'), path: text('a path'), size: size.optional() }),
+    z.strictObject({ ...common, kind: z.literal('ram'), size }),
+  ],
+  { error: 'write kind = "file" or kind = "ram"' },
+);
+
+const portal = z.strictObject({ address: text('an address such as "192.0.2.1:3260"') });
+
+const lun = z.strictObject({
+  device: text('the name of a device'),
+  lun: z
+    .int({ error: 'write a whole number' })
+    .min(0, 'the smallest LUN is 0')
+    .max(LUN_NUMBER_MAX, `the largest LUN is ${LUN_NUMBER_MAX}`)
+    .optional(),
+});
+
+const credentials = z.strictObject({
+  user: text('a user name').max(255, 'a user name has at most 255 characters'),
+  secret: text('a secret').optional(),
+  secret_file: text('a path').optional(),
+});
+
+const chap = z.strictObject({
+  users: z.array(credentials, { error: 'write a list of { user, secret }' }).min(1, 'name at least one user'),
+  mutual: credentials.optional(),
+  algorithms: z
+    .array(oneOf(['md5', 'sha1', 'sha256', 'sha3-256']))
+    .min(1, 'name at least one algorithm')
+    .default(['sha3-256', 'sha256', 'sha1', 'md5']),
+});
+
+const target = z.strictObject({
+  name: iscsiName.optional(),
+  alias: text('an alias').max(255, 'an alias has at most 255 characters').optional(),
+  portals: z.array(text('an address')).min(1, 'name at least one portal').optional(),
+  luns: z.array(lun, { error: 'write a list such as [{ device = "disk1" }]' }).default([]),
+  allow: z.array(initiator, { error: 'write a list of initiator names, or ["*"]' }).optional(),
+  chap: chap.optional(),
+  digests: oneOf(['optional', 'required']).default('optional'),
+  send_targets_in_normal_session: flag.default(false),
+});
+
+export const fileSchema = z.strictObject({
+  node: node.default({ engines: 1 }),
+  device: z.array(device, { error: 'write each device as a [[device]] table' }).default([]),
+  portal: z.array(portal, { error: 'write each portal as a [[portal]] table' }).default([]),
+  target: z.array(target, { error: 'write each target as a [[target]] table' }).default([]),
+});
+
+export type ConfigFile = z.output<typeof fileSchema>;
+export type DeviceTable = ConfigFile['device'][number];
+export type TargetTable = ConfigFile['target'][number];
+export type CredentialsTable = z.output<typeof credentials>;

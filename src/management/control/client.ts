@@ -1,0 +1,50 @@
+/** Asks the control process of a node on this machine (`lockstep status`), and lays the answer out for people. */
+
+import net from 'node:net';
+import path from 'node:path';
+import { fail, ok, type Result } from '../../base/result.ts';
+import { formatSize } from '../../base/units.ts';
+import { type NodeStatus, SOCKET_NAME } from './status.ts';
+
+const ANSWER_MS_MAX = 5000;
+
+export function askStatus(directory: string): Promise<Result<NodeStatus, string>> {
+  const file = path.join(directory, SOCKET_NAME);
+  return new Promise((resolve) => {
+    let text = '';
+    const socket = net.connect(file);
+    socket.setEncoding('utf8');
+    socket.setTimeout(ANSWER_MS_MAX, () => socket.destroy(new Error('no answer in time')));
+    socket.on('data', (chunk: string) => {
+      text += chunk;
+    });
+    socket.on('end', () => resolve(ok(JSON.parse(text) as NodeStatus)));
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      const away = error.code === 'ENOENT' || error.code === 'ECONNREFUSED';
+      const why = away ? 'no node runs with this state directory' : error.message;
+      resolve(fail(`Cannot ask ${file}: ${why}; name the node's own with --state.`));
+    });
+  });
+}
+
+export function formatStatus(status: NodeStatus): string {
+  const sessions = status.engines.flatMap((engine) => engine.sessions);
+  const devices = status.engines.flatMap((engine) => engine.devices);
+  const lines = [`Node      ${status.node}`, `Portals   ${status.portals.join('  ')}`, ''];
+  for (const target of status.targets) {
+    lines.push(`Target    ${target.name}`);
+    for (const { lun, device } of target.luns) lines.push(`  LUN ${lun}   ${device}`);
+    const own = sessions.filter((session) => session.targetName === target.name);
+    for (const session of own) lines.push(`  Session ${session.initiatorName}  ${session.path}`);
+    if (own.length === 0) lines.push('  nobody is logged in');
+  }
+  lines.push('');
+  for (const device of devices) {
+    lines.push(
+      `Device    ${device.name}  ${formatSize(device.bytes)}${device.readOnly ? '  read-only' : ''}`,
+      `  naa.${device.naa}`,
+      `  read ${formatSize(device.bytesRead)} in ${device.reads}, written ${formatSize(device.bytesWritten)} in ${device.writes}`,
+    );
+  }
+  return `${lines.join('\n')}\n`;
+}

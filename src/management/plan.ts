@@ -1,0 +1,84 @@
+/**
+ * What one node serves, decided: from a configuration file or from the arguments of `export`, ready to be started.
+ * A device lives in one engine, so targets that share a device share an engine; the groups are spread over the engines.
+ */
+
+import { createHash } from 'node:crypto';
+import type { DeviceSpec, EngineSpec, Identity, TargetSpec } from '../engine/spec.ts';
+
+export interface NodePlan {
+  readonly name: string;
+  readonly stateDirectory: string | undefined;
+  /** Addresses to listen on, as written: port 0 is not chosen yet. */
+  readonly portals: readonly string[];
+  readonly engines: number;
+  readonly devices: readonly DeviceSpec[];
+  readonly targets: readonly TargetSpec[];
+}
+
+/** All portals of a node form one portal group: any of them reaches the same targets. */
+export const PORTAL_GROUP_TAG = 1;
+/** NAA 6 designators of ours carry a locally administered company identifier (IEEE 802-2014 §8.2.2). */
+const NAA_COMPANY_ID = '024c53';
+
+/**
+ * Names of a device, the same whenever the same `parts` are given: initiators recognise a disk by them, so two disks
+ * must never share them and one disk must never change them.
+ */
+export function identityOf(parts: readonly string[], serial: string | undefined): Identity {
+  const hash = createHash('sha256')
+    .update(['lockstep device', ...parts].join('\0'))
+    .digest('hex');
+  return { naa: `6${NAA_COMPANY_ID}${hash.slice(0, 25)}`, serial: serial ?? hash.slice(0, 16).toUpperCase() };
+}
+
+/** The engine of each target, by name; targets bound by a shared device come together. */
+export function assignTargets(targets: readonly TargetSpec[], engines: number): ReadonlyMap<string, number> {
+  const assigned = new Map<string, number>();
+  const load = Array.from({ length: engines }, () => 0);
+  for (const group of groupsOf(targets)) {
+    const engine = load.indexOf(Math.min(...load));
+    for (const target of group) {
+      assigned.set(target.name, engine);
+      load[engine]! += Math.max(target.luns.length, 1);
+    }
+  }
+  return assigned;
+}
+
+/** Targets reachable from each other by shared devices, in the order of their first target. */
+function groupsOf(targets: readonly TargetSpec[]): readonly (readonly TargetSpec[])[] {
+  let groups: { readonly devices: Set<string>; readonly targets: TargetSpec[] }[] = [];
+  for (const target of targets) {
+    const devices = target.luns.map((lun) => lun.device);
+    const touching = groups.filter((group) => devices.some((device) => group.devices.has(device)));
+    const merged = {
+      devices: new Set([...touching.flatMap((group) => [...group.devices]), ...devices]),
+      targets: [...touching.flatMap((group) => group.targets), target],
+    };
+    groups = [...groups.filter((group) => !touching.includes(group)), merged];
+  }
+  return groups.map((group) => group.targets);
+}
+
+/** The engines' specifications once the portals' ports are known. `bound`: the address of each of `plan.portals`. */
+export function engineSpecs(plan: NodePlan, bound: readonly string[]): readonly EngineSpec[] {
+  const addressOf = new Map(plan.portals.map((portal, index) => [portal, bound[index]!]));
+  const targets = plan.targets.map((target) => ({
+    ...target,
+    portals: target.portals.map((portal) => addressOf.get(portal) ?? portal),
+  }));
+  const owners = assignTargets(targets, plan.engines);
+  return Array.from({ length: plan.engines }, (_, engine) => {
+    const own = targets.filter((target) => owners.get(target.name) === engine);
+    const used = new Set(own.flatMap((target) => target.luns.map((lun) => lun.device)));
+    return {
+      engine,
+      incarnation: 0,
+      stateDirectory: plan.stateDirectory,
+      devices: plan.devices.filter((device) => used.has(device.name)),
+      targets: own,
+      announced: engine === 0 ? targets.filter((target) => owners.get(target.name) !== 0) : [],
+    };
+  });
+}

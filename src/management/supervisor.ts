@@ -1,0 +1,248 @@
+/**
+ * One node's supervisor: owns the listening sockets, keeps one control and N engines running, and hands every
+ * connection to the engine of its target.
+ *
+ *   start   listen → start engines → all ready → accept logins
+ *   stop    close the portals → drop unfinished logins → engines drain → control ends
+ */
+
+import type { LoginRouter, LoginRouterOptions } from '../engine/login-router.ts';
+import type { FromEngine, StartFault, ToEngine } from '../engine/messages.ts';
+import type { EngineSpec } from '../engine/spec.ts';
+import { fail, ok, type Result } from '../base/result.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Child, Listen, Listener, SpawnChild } from '../ports/process.ts';
+import type { Trace } from '../ports/trace.ts';
+import type { ToControl } from './control/messages.ts';
+import { type Keeper, keep } from './keeper.ts';
+import { engineSpecs, type NodePlan } from './plan.ts';
+
+/** A graceful stop takes at most this long; then what still runs is killed. */
+export const STOP_MS_MAX = 10_000;
+/** Of which engines may use this much to drain, so that they can still end by themselves. */
+const DRAIN_MS_MAX = 8_000;
+
+export interface SupervisorOptions {
+  readonly plan: NodePlan;
+  readonly spawn: SpawnChild;
+  readonly listen: Listen;
+  readonly clock: Clock;
+  readonly trace: Trace;
+  readonly createRouter: (options: LoginRouterOptions) => LoginRouter;
+  /** A long step at the start, allocation of an image. */
+  readonly onProgress: (device: string, done: number, total: number) => void;
+}
+
+export interface Started {
+  readonly portals: readonly string[];
+  readonly targets: readonly string[];
+  readonly specs: readonly EngineSpec[];
+  /** Control and engines. */
+  readonly pids: readonly number[];
+}
+
+export interface Supervisor {
+  /** Answers once, when logins are accepted or when that cannot be. */
+  start(): Promise<Result<Started, StartFault>>;
+  /** Answers when every process has ended: false when some had to be killed. */
+  stop(): Promise<boolean>;
+  /** Kills what still runs. */
+  kill(): void;
+}
+
+/** One engine as the supervisor sees it. */
+interface Slot {
+  readonly spec: EngineSpec;
+  keeper: Keeper | undefined;
+  ready: boolean;
+}
+
+export function createSupervisor(options: SupervisorOptions): Supervisor {
+  return new NodeSupervisor(options);
+}
+
+class NodeSupervisor implements Supervisor {
+  readonly #options: SupervisorOptions;
+  #listeners: readonly Listener[] = [];
+  #slots: readonly Slot[] = [];
+  #control: Keeper | undefined;
+  #router: LoginRouter | undefined;
+  #stopping: Promise<boolean> | undefined;
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options;
+  }
+
+  async start(): Promise<Result<Started, StartFault>> {
+    const { plan, listen, trace } = this.#options;
+    const bound: Listener[] = [];
+    this.#listeners = bound;
+    for (const portal of plan.portals) {
+      const listener = await listen(portal, (arrival) => {
+        if (this.#router === undefined) arrival.drop();
+        else this.#router.arrive(arrival);
+      });
+      if (!listener.ok) return fail(listener.fault);
+      bound.push(listener.value);
+    }
+    const portals = bound.map((listener) => listener.address);
+    const targets = plan.targets.map((target) => target.name);
+    const specs = engineSpecs(plan, portals);
+    this.#control = this.#keepControl(portals);
+    const fault = await this.#startEngines(specs);
+    if (fault !== undefined) return fail(fault);
+    this.#router = this.#createRouter(specs);
+    trace('info', 'node.ready', { portals, targets });
+    return ok({ portals, targets, specs, pids: this.#children().map((child) => child.pid) });
+  }
+
+  stop(): Promise<boolean> {
+    return (this.#stopping ??= this.#stopInOrder());
+  }
+
+  kill(): void {
+    for (const child of this.#children()) child.kill('SIGKILL');
+  }
+
+  async #stopInOrder(): Promise<boolean> {
+    const { clock, trace } = this.#options;
+    trace('info', 'node.stopping');
+    let killed = false;
+    const bound = clock.after(STOP_MS_MAX, () => {
+      killed = true;
+      this.kill();
+    });
+    await Promise.all(this.#listeners.map((listener) => listener.close()));
+    this.#router?.stop();
+    trace('info', 'portals.closed');
+    const drain: ToEngine = { kind: 'drain', withinMs: DRAIN_MS_MAX };
+    await Promise.all(this.#slots.map((slot) => end(slot.keeper, drain)));
+    const stop: ToControl = { kind: 'stop' };
+    await end(this.#control, stop);
+    bound.cancel();
+    trace(killed ? 'error' : 'info', 'node.stopped', { killed });
+    return !killed;
+  }
+
+  #children(): readonly Child[] {
+    const keepers = [this.#control, ...this.#slots.map((slot) => slot.keeper)];
+    return keepers.flatMap((keeper) => keeper?.child ?? []);
+  }
+
+  #keepControl(portals: readonly string[]): Keeper {
+    const { plan, spawn, clock, trace } = this.#options;
+    const start: ToControl = {
+      kind: 'start',
+      node: plan.name,
+      stateDirectory: plan.stateDirectory,
+      portals,
+      targets: plan.targets.map(({ name, alias, luns }) => ({ name, alias, luns })),
+    };
+    return keep({
+      role: 'control',
+      index: 0,
+      spawn,
+      clock,
+      trace,
+      onStarted: (child) => child.send(start),
+      onMessage: () => undefined,
+      onEnded: () => undefined,
+    });
+  }
+
+  /** Resolves when each engine is ready, or with the first fault. */
+  #startEngines(specs: readonly EngineSpec[]): Promise<StartFault | undefined> {
+    return new Promise((resolve) => {
+      this.#slots = specs.map((spec) => ({ spec, keeper: undefined, ready: false }));
+      const settle = (fault: StartFault | undefined): void => {
+        if (fault !== undefined || this.#slots.every((slot) => slot.ready)) resolve(fault);
+      };
+      for (const slot of this.#slots) slot.keeper = this.#keepEngine(slot, settle);
+    });
+  }
+
+  /** `settle` is told of every start that succeeds or fails; only the first round is listened to. */
+  #keepEngine(slot: Slot, settle: (fault: StartFault | undefined) => void): Keeper {
+    const { spawn, clock, trace } = this.#options;
+    const { engine } = slot.spec;
+    return keep({
+      role: 'engine',
+      index: engine,
+      spawn,
+      clock,
+      trace,
+      onStarted: (child, incarnation) => {
+        const start: ToEngine = { kind: 'start', spec: { ...slot.spec, incarnation } };
+        child.send(start);
+      },
+      onMessage: (message) => this.#fromEngine(slot, message as FromEngine, settle),
+      onEnded: (exit) => {
+        slot.ready = false;
+        this.#toControl({ kind: 'engineEnded', engine });
+        const how = exit.signal ?? `status ${exit.status ?? 'unknown'}`;
+        settle({
+          reason: 'system',
+          message: `Engine ${engine} ended (${how}) while it started; see the log.`,
+        });
+      },
+    });
+  }
+
+  #fromEngine(slot: Slot, message: FromEngine, settle: (fault: StartFault | undefined) => void): void {
+    const { trace, onProgress } = this.#options;
+    switch (message.kind) {
+      case 'progress':
+        onProgress(message.device, message.done, message.total);
+        return;
+      case 'ready':
+        slot.ready = true;
+        settle(undefined);
+        return;
+      case 'refused':
+        trace('error', 'engine.refused', { index: slot.spec.engine, ...message.fault });
+        settle(message.fault);
+        return;
+      case 'statistics':
+        this.#toControl({ kind: 'statistics', statistics: message.statistics });
+        return;
+      case 'drained':
+        trace('info', 'engine.drained', { index: slot.spec.engine });
+        return;
+    }
+  }
+
+  #toControl(message: ToControl): void {
+    this.#control?.child?.send(message);
+  }
+
+  #createRouter(specs: readonly EngineSpec[]): LoginRouter {
+    const { createRouter, clock, trace } = this.#options;
+    const owners = new Map(
+      specs.flatMap((spec) => spec.targets.map((target) => [target.name, spec.engine] as const)),
+    );
+    return createRouter({
+      clock,
+      trace,
+      ownerOf: (targetName) => (targetName === undefined ? 0 : (owners.get(targetName) ?? 0)),
+      handOver: (engine, arrival, head, answered) => {
+        const slot = this.#slots[engine];
+        const child = slot?.keeper?.child;
+        if (child === undefined || slot?.ready !== true) {
+          // The initiator tries again; by then the engine may be back.
+          trace('warn', 'login.engineAway', { engine, source: arrival.remoteAddress });
+          arrival.drop();
+          return;
+        }
+        const message: ToEngine = { kind: 'connection', head, answered };
+        child.handOver(message, arrival);
+      },
+    });
+  }
+}
+
+async function end(keeper: Keeper | undefined, message: ToEngine | ToControl): Promise<void> {
+  if (keeper === undefined) return;
+  const ended = keeper.release();
+  keeper.child?.send(message);
+  await ended;
+}
