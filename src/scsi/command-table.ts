@@ -13,9 +13,16 @@ import { INQUIRY } from './inquiry.ts';
 import { GOOD } from './outcome.ts';
 import { MEDIUM_CONTROL_COMMANDS } from './medium-control.ts';
 import { MEDIUM_INFO_COMMANDS } from './medium-info.ts';
+import { MODE_SELECT_COMMANDS } from './mode-select.ts';
+import { MODE_SENSE_COMMANDS } from './mode-sense.ts';
 import { READ_WRITE_COMMANDS } from './read-write.ts';
 import { REPORT_LUNS } from './report-luns.ts';
 import { RESERVATION_COMMANDS } from './reservations/commands.ts';
+import {
+  REPORT_SUPPORTED_TASK_MANAGEMENT_FUNCTIONS,
+  reportSupportedOperationCodes,
+} from './report-supported.ts';
+import { STATUS_REPORT_COMMANDS } from './status-reports.ts';
 import { VERIFY_COMMANDS } from './verify.ts';
 import { WRITE_SAME_COMMANDS } from './write-same.ts';
 import { type Fault, fault, invalidCdbField } from './sense.ts';
@@ -33,6 +40,11 @@ export const COMMANDS: readonly Command[] = [
   ...MEDIUM_INFO_COMMANDS,
   ...CACHE_COMMANDS,
   ...MEDIUM_CONTROL_COMMANDS,
+  ...MODE_SENSE_COMMANDS,
+  ...MODE_SELECT_COMMANDS,
+  ...STATUS_REPORT_COMMANDS,
+  reportSupportedOperationCodes(() => COMMANDS),
+  REPORT_SUPPORTED_TASK_MANAGEMENT_FUNCTIONS,
   ...RESERVATION_COMMANDS,
   ...TARGET_PORT_GROUP_COMMANDS,
 ];
