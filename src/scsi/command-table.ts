@@ -25,6 +25,7 @@ import {
 import { STATUS_REPORT_COMMANDS } from './status-reports.ts';
 import { VERIFY_COMMANDS } from './verify.ts';
 import { WRITE_SAME_COMMANDS } from './write-same.ts';
+import { SANITIZE_COMMANDS } from './sanitize.ts';
 import { type Fault, fault, invalidCdbField } from './sense.ts';
 import { TARGET_PORT_GROUP_COMMANDS } from './target-port-groups.ts';
 
@@ -47,6 +48,7 @@ export const COMMANDS: readonly Command[] = [
   REPORT_SUPPORTED_TASK_MANAGEMENT_FUNCTIONS,
   ...RESERVATION_COMMANDS,
   ...TARGET_PORT_GROUP_COMMANDS,
+  ...SANITIZE_COMMANDS,
 ];
 
 interface Entry {

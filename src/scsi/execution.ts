@@ -128,7 +128,9 @@ function admission(request: Request, command: Command, link: UnitNexus): Fault |
   }
   if (attended) return fault(link.attentions.shift()!);
   const { usage } = command;
-  if (command.isSupportedBy !== undefined && !command.isSupportedBy(unit)) return fault('invalidOpcode');
+  if (command.isSupportedBy !== undefined && !command.isSupportedBy(unit)) {
+    return command.serviceAction === undefined ? fault('invalidOpcode') : invalidCdbField(1, 4);
+  }
   for (let i = 1; i < usage.length; i += 1) {
     const excess = cdb[i]! & ~usage[i]!;
     // The service action has found the row: its field holds that very value, not a mask.

@@ -5,6 +5,7 @@
 
 import { assert } from '../base/assert.ts';
 import type { BlockDevice, WriteCache } from '../ports/block-device.ts';
+import type { Clock } from '../ports/clock.ts';
 import type { Command, Request } from './command.ts';
 import type { NexusState, TargetPort, UnitNexus } from './nexus.ts';
 import type { Fault } from './sense.ts';
@@ -65,6 +66,8 @@ export interface LogicalUnit {
   /** What WCE goes back to when the unit is reset. */
   readonly writeCacheDefault: WriteCache;
   readonly taskSet: TaskSet;
+  /** By which commands that take long give way to others; without it they do not. */
+  readonly clock: Clock | undefined;
   reservations: Reservations;
   /** What REPORT TARGET PORT GROUPS says. */
   portGroups: TargetPortGroupProvider;
@@ -83,6 +86,7 @@ export interface LogicalUnitOptions {
   readonly removable?: boolean;
   /** MEDIUM ROTATION RATE; solid state when not given. */
   readonly rotationRate?: number;
+  readonly clock?: Clock;
   readonly reservations?: Reservations;
   /** All ports active/optimized when not given. */
   readonly portGroups?: TargetPortGroupProvider;
@@ -112,6 +116,7 @@ export function createLogicalUnit(options: LogicalUnitOptions): LogicalUnit {
     writeCacheDefault: options.device.writeCache,
     mode: { descriptorSense: false, softwareWriteProtect: false, taskAbortedStatus: false },
     taskSet: createTaskSet(),
+    clock: options.clock,
     reservations: options.reservations ?? NO_RESERVATIONS,
     portGroups: options.portGroups ?? allPortsOptimized,
     medium: 'loaded',

@@ -70,8 +70,8 @@ function blockLimits(unit: LogicalUnit): Uint8Array {
 function blockDeviceCharacteristics(unit: LogicalUnit): Uint8Array {
   const bytes = new Uint8Array(0x3c);
   setU16(bytes, 0, unit.rotationRate);
-  // WABEREQ, WACEREQ 01b: reads after SANITIZE by block or cryptographic erase succeed.
-  bytes[3] = 0x50;
+  // WABEREQ 01b: reads succeed after a block erase, which thin units have; WACEREQ 00b: no cryptographic erase.
+  bytes[3] = unit.device.geometry.thin ? 0x40 : 0;
   return bytes;
 }
 

@@ -6,6 +6,7 @@
 import { fail, ok, type MaybeAsync, type Result } from '../../base/result.ts';
 import type { Command, Outcome, Request } from '../command.ts';
 import { joined, u16, u32 } from '../fields.ts';
+import type { LogicalUnit } from '../logical-unit.ts';
 import { goodWith, refuse } from '../outcome.ts';
 import { type Fault, invalidCdbField } from '../sense.ts';
 import { encodeCapabilities, encodeFullStatus, encodeKeys, encodeReservation } from './parameter-data.ts';
@@ -24,7 +25,11 @@ import type { ReservationRequest } from './step.ts';
 const RESERVE_IN = 0x5e;
 const RESERVE_OUT = 0x5f;
 /** Nothing is asked of the medium, so neither a stopped unit nor a sanitize operation matters. */
-const ALWAYS = { access: 'none', whileNotReady: true } as const;
+const ALWAYS = {
+  access: 'none',
+  whileNotReady: true,
+  isSupportedBy: (unit: LogicalUnit): boolean => reservationsOf(unit) !== undefined,
+} as const;
 
 type Encoder = (state: ReservationState, persistent: boolean) => Uint8Array;
 
