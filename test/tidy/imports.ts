@@ -2,7 +2,7 @@
  * The walls between folders, over resolved paths. A new folder under src/ gets a row here first; files directly in
  * src/ wire processes together and may import anything.
  */
-import { importsOf, isCode, isTest } from './tree.ts';
+import { importsOf, isCode, isTestCode } from './tree.ts';
 import type { Check, Import } from './tree.ts';
 
 interface Row {
@@ -15,7 +15,7 @@ interface Row {
 
 const JOURNALED = { folders: ['base', 'ports', 'journal'], world: false };
 
-export const TABLE: Readonly<Record<string, Row>> = {
+const TABLE: Readonly<Record<string, Row>> = {
   base: { folders: [], world: false },
   ports: { folders: ['base'], world: false },
   scsi: { folders: ['base', 'ports'], world: false },
@@ -59,7 +59,7 @@ export const seesTheProject: Check = (tree) => {
 function judge(path: string, found: Import, exists: (path: string) => boolean): string | undefined {
   if (found.target !== undefined && !exists(found.target)) return 'there is no such file';
   const folder = folderOf(path);
-  if (folder === undefined || isTest(path)) return undefined;
+  if (folder === undefined || isTestCode(path)) return undefined;
   const row = TABLE[folder];
   if (row === undefined) return `folder '${folder}' has no row in the import table`;
   if (found.target === undefined)

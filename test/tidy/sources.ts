@@ -60,7 +60,7 @@ export const deadFiles: Check = (tree) => {
   const product = new Set(live);
   for (const path of roots) reach(path);
   const needed = (path: string): boolean =>
-    (path.startsWith('src/') && !isTest(path) ? product : live).has(path);
+    (path.startsWith('src/') && !isTestCode(path) ? product : live).has(path);
   return code
     .filter((path) => !needed(path))
     .map((path) => `${path}: nothing ${path.startsWith('src/') ? 'of the product ' : ''}uses it`);
@@ -81,9 +81,10 @@ export const unusedExports: Check = (tree) => {
         const byProduct = importers.get(name) ?? importers.get('*');
         if (byProduct === true || (byProduct === false && isTestCode(path))) continue;
         if (byProduct === false && commentAbove(text, match.index).includes(TEST_MARK)) continue;
-        // A type belongs to the signatures of its file: callers need it without naming it.
+        // What its own file uses is not dead: a test may look at it. A type belongs to the signatures of its file.
         const mentions = text.match(new RegExp(`\\b${name.replaceAll('$', '\\$')}\\b`, 'g'))?.length ?? 0;
-        if ((kind === 'interface' || kind === 'type') && mentions > 1) continue;
+        const isType = kind === 'interface' || kind === 'type';
+        if (mentions > 1 && (byProduct === false || isType)) continue;
         const who =
           byProduct === false
             ? `only tests import it (mark it '${TEST_MARK}' if that is meant)`

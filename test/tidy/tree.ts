@@ -38,9 +38,9 @@ export function isTest(path: string): boolean {
   return path.endsWith('.test.ts');
 }
 
-/** Code that is there only for tests; the simulator is a test of the product, too. */
+/** Code that is there only for tests, `testing/` folders included; the simulator is a test of the product, too. */
 export function isTestCode(path: string): boolean {
-  return isTest(path) || /^(test|sim)\//.test(path);
+  return isTest(path) || /^(test|sim)\/|\/testing\//.test(path);
 }
 
 export interface Import {
