@@ -1,0 +1,64 @@
+/**
+ * Does the initiator still live? (RFC 7143 §11.19: a NOP-In of the target's own.) Runs on timers alone, never on the data
+ * path; a running timer only looks at when something was last heard.
+ *
+ *   listening ── silent for long ──► asked (ping sent) ── anything heard ──► listening
+ *                                      └── still silent ──► dead
+ */
+
+import type { Clock, Timer } from '../ports/clock.ts';
+
+export interface KeepAliveLimits {
+  readonly pingAfterSilentMs: number;
+  readonly deadAfterPingMs: number;
+  /** While something is queued that the initiator does not take, its silence is our own doing. */
+  readonly stalledSendMs: number;
+}
+
+export interface KeepAlivePeer {
+  lastHeardAtOf(): number;
+  /** Bytes queued and not taken. */
+  backlogOf(): number;
+  ping(): void;
+  /** Nothing is heard any more; `reason` is for the trace. */
+  dead(reason: string): void;
+}
+
+type State = { readonly kind: 'listening' } | { readonly kind: 'asked'; readonly at: number };
+
+/** Begins to watch; the result ends it. */
+export function keepAlive(clock: Clock, limits: KeepAliveLimits, peer: KeepAlivePeer): () => void {
+  let state: State = { kind: 'listening' };
+  let timer: Timer = clock.after(limits.pingAfterSilentMs, look);
+
+  function look(): void {
+    const now = clock.now();
+    const silentMs = now - peer.lastHeardAtOf();
+    if (peer.backlogOf() > 0) {
+      if (silentMs >= limits.stalledSendMs) {
+        peer.dead('takes nothing of what was sent');
+        return;
+      }
+      timer = clock.after(limits.stalledSendMs - silentMs, look);
+      return;
+    }
+    if (silentMs < limits.pingAfterSilentMs) {
+      state = { kind: 'listening' };
+      timer = clock.after(limits.pingAfterSilentMs - silentMs, look);
+      return;
+    }
+    if (state.kind === 'asked' && peer.lastHeardAtOf() <= state.at) {
+      if (now - state.at >= limits.deadAfterPingMs) {
+        peer.dead('silent, also when asked');
+        return;
+      }
+      timer = clock.after(limits.deadAfterPingMs - (now - state.at), look);
+      return;
+    }
+    state = { kind: 'asked', at: now };
+    peer.ping();
+    timer = clock.after(limits.deadAfterPingMs, look);
+  }
+
+  return () => timer.cancel();
+}

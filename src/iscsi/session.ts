@@ -1,0 +1,332 @@
+/**
+ * One session and its tasks in the full feature phase (RFC 7143 §4.4). ErrorRecoveryLevel 0 and one connection: when
+ * the connection is lost the session ends.
+ *
+ *   active ── logout, connection lost, reinstated, stopped ──► ended (nexus closing … closed)
+ *
+ * Invariants
+ *  1. Every task is in `tasks` from its arrival until its one end; receive buffers and budget go back exactly then.
+ *  2. Tasks are submitted in the order of CmdSN; what does not fit the budget waits in that order.
+ *  3. Nothing is sent for a task after its session or its connection is over.
+ */
+
+import { assert } from '../base/assert.ts';
+import { type MaybeAsync, then } from '../base/result.ts';
+import type { Loan } from '../ports/block-device.ts';
+import { type Nexus, type NexusEvents, Status } from '../ports/scsi-target.ts';
+import type { Budget } from './budget.ts';
+import { sendCompletion, senseSegment } from './data-in.ts';
+import {
+  isComplete,
+  nextRequest,
+  openDataOut,
+  releaseDataOut,
+  requested as requestedWith,
+} from './data-out.ts';
+import { COMMAND_BYTES_MAX, SESSION_BYTES_MAX } from './limits.ts';
+import type { LoginResult, SessionName } from './login/context.ts';
+import type { SessionParameters } from './login/parameters.ts';
+import { AsyncEvent } from './pdu/async-message.ts';
+import { RESERVED_TAG } from './pdu/bhs.ts';
+import { sendAsyncMessage, sendReadyToTransfer } from './reply.ts';
+import { trimSegments } from './segments.ts';
+import type { Sender } from './sender.ts';
+import type { ScsiTask, TaskOwner } from './task.ts';
+import type { TextExchange } from './text-exchange.ts';
+import { transportSense } from './transport-sense.ts';
+
+/** The session's way out, as long as it lives. */
+export interface SessionConnection {
+  readonly cid: number;
+  readonly sender: Sender;
+  /** When the bytes that are handled now arrived. */
+  readonly now: number;
+  readonly initiatorAddress: string;
+  readonly portalAddress: string;
+  /** Something was queued: it leaves at the end of this turn. */
+  queued(): void;
+  /** Sends what is queued and closes. */
+  finish(): void;
+  /** The initiator answered a ping of ours. */
+  onPong(targetTransferTag: number): void;
+}
+
+export interface SessionOptions {
+  readonly name: SessionName;
+  readonly login: LoginResult;
+  readonly connection: SessionConnection;
+  readonly budget: Budget;
+  /** Report unit attentions of others in asynchronous messages; some initiators do not expect any. */
+  readonly reportsUnitAttentions: boolean;
+  /** Answers a text request; undefined: not acceptable. */
+  answerText(session: Session, text: Uint8Array): Uint8Array | undefined;
+  /** Begins the nexus; undefined in a discovery session. */
+  openNexus(session: Session, events: NexusEvents): Nexus | undefined;
+  /** Called once, when the session is over and its nexus is closed. */
+  onClosed(session: Session): void;
+}
+
+export class Session implements TaskOwner {
+  readonly name: SessionName;
+  readonly login: LoginResult;
+  readonly options: SessionOptions;
+  /** Undefined when the connection is over. */
+  connection: SessionConnection | undefined;
+  nexus: Nexus | undefined;
+  phase: 'active' | 'ended' = 'active';
+  /** A text negotiation may change them. */
+  parameters: SessionParameters;
+  text: TextExchange = { kind: 'idle' };
+  readonly tasks = new Map<number, ScsiTask>();
+  immediateTasks = 0;
+  /** Task management functions in progress. */
+  managing = 0;
+  resetPending = false;
+  /** For statistics. */
+  commands = 0;
+  private readonly budget: Budget;
+  private readonly events: NexusEvents;
+  private waiting: ScsiTask[] = [];
+  private pumping = false;
+  private bytes = 0;
+  private lastTransferTag = 0;
+  private closing: MaybeAsync<void> = undefined;
+  private readonly wake = (): void => this.pump();
+
+  constructor(options: SessionOptions) {
+    this.options = options;
+    this.name = options.name;
+    this.parameters = options.login.parameters;
+    this.login = options.login;
+    this.connection = options.connection;
+    this.budget = options.budget;
+    this.events = {
+      unitAttention: (lunHigh, lunLow, sense) => this.reportUnitAttention(lunHigh, lunLow, sense),
+      targetReset: () => this.targetReset(),
+    };
+    this.nexus = options.openNexus(this, this.events);
+  }
+
+  /** A tag for an R2T, a ping or a text that goes on. */
+  nextTransferTag(): number {
+    this.lastTransferTag = (this.lastTransferTag + 1) % RESERVED_TAG;
+    return this.lastTransferTag;
+  }
+
+  /** A new task; its turn comes with `start`. */
+  register(task: ScsiTask): void {
+    this.tasks.set(task.tag, task);
+    this.commands++;
+    if (task.immediate) this.immediateTasks++;
+    else this.connection!.sender.window.outstanding++;
+  }
+
+  /** The task's turn has come. */
+  start(task: ScsiTask): void {
+    if (task.phase === 'ended') return;
+    if (task.fault !== undefined) {
+      this.respondFault(task);
+      return;
+    }
+    if (task.immediate || (this.waiting.length === 0 && this.fits(task))) {
+      this.submit(task);
+      return;
+    }
+    task.phase = 'waiting';
+    this.waiting.push(task);
+    this.budget.wait(this.wake);
+  }
+
+  /** The stream takes data again. */
+  drained(): void {
+    this.pump();
+  }
+
+  receiveDataOut(task: ScsiTask, length: number): void {
+    if (task.phase === 'ended') return;
+    task.dataOut ??= openDataOut({ offered: 0, immediateLength: 0, final: true }, this.parameters).dataOut;
+    assert(task.dataOut.wanted === undefined, 'data-out is asked for once');
+    task.dataOut.wanted = length;
+    this.progress(task);
+  }
+
+  /** More data is here, or wanted: delivers it or asks for what lacks. */
+  progress(task: ScsiTask): void {
+    const { dataOut } = task;
+    if (dataOut?.wanted === undefined || dataOut.delivered || task.fault !== undefined) return;
+    if (isComplete(dataOut)) {
+      dataOut.delivered = true;
+      const length = Math.min(dataOut.wanted, dataOut.offered);
+      this.nexus?.dataOutReceived(task, trimSegments(dataOut.segments, length));
+      return;
+    }
+    const { connection } = this;
+    if (connection === undefined) return;
+    for (;;) {
+      const request = nextRequest(dataOut, this.parameters);
+      if (request === undefined) return;
+      const targetTransferTag = this.nextTransferTag();
+      sendReadyToTransfer(connection.sender, task, request, { targetTransferTag, r2tSN: dataOut.r2tSN });
+      requestedWith(dataOut, request, targetTransferTag);
+      connection.queued();
+    }
+  }
+
+  complete(task: ScsiTask, status: Status, sense: Uint8Array | undefined, dataIn: Loan | undefined): void {
+    assert(task.phase === 'submitted', 'a task completes once');
+    this.retire(task);
+    const { connection } = this;
+    if (connection === undefined || this.phase !== 'active') {
+      dataIn?.release();
+    } else {
+      sendCompletion(connection.sender, this.parameters, task, { status, sense, dataIn });
+      connection.queued();
+    }
+    if (this.waiting.length > 0) this.pump();
+  }
+
+  abandoned(task: ScsiTask): void {
+    assert(task.phase === 'submitted', 'a task ends once');
+    if (task.fault !== undefined) this.respondFault(task);
+    else this.retire(task);
+    if (this.waiting.length > 0) this.pump();
+  }
+
+  /** Ends a task of which the device server knows nothing yet, without a response. */
+  discard(task: ScsiTask): void {
+    assert(task.phase === 'early' || task.phase === 'waiting', 'the device server has this task');
+    if (task.phase === 'waiting') this.waiting = this.waiting.filter((other) => other !== task);
+    this.retire(task);
+  }
+
+  /** Ends a task that cannot get its data: CHECK CONDITION with the transport's own sense. */
+  fail(task: ScsiTask): void {
+    if (task.phase === 'waiting') {
+      this.waiting = this.waiting.filter((other) => other !== task);
+      this.respondFault(task);
+    } else if (task.phase === 'submitted') {
+      // The response follows when the device server has let go (`abandoned`).
+      const { lunHigh, lunLow, tag } = task;
+      void this.nexus?.manage({ kind: 'abortTask', lunHigh, lunLow, tag });
+    }
+  }
+
+  /**
+   * Discards all tasks and closes the nexus; answers when nothing of this session can touch the medium any more. The
+   * connection, if it is still there, is the caller's to finish.
+   */
+  end(): MaybeAsync<void> {
+    if (this.phase === 'ended') return this.closing;
+    this.phase = 'ended';
+    this.closing = then(this.dropTasks(), () => this.options.onClosed(this));
+    return this.closing;
+  }
+
+  /** The same session on a new connection (RFC 7143 §6.3.4): tasks of the old one are gone, its nexus begins anew. */
+  reinstate(connection: SessionConnection, parameters: SessionParameters): MaybeAsync<void> {
+    this.connection = undefined;
+    return then(this.dropTasks(), () => {
+      if (this.phase !== 'active') return;
+      this.text = { kind: 'idle' };
+      this.connection = connection;
+      this.parameters = parameters;
+      this.nexus = this.options.openNexus(this, this.events);
+    });
+  }
+
+  /** TARGET COLD RESET: the session ends, after the response to whoever asked for it. */
+  targetReset(): void {
+    if (this.managing > 0) {
+      this.resetPending = true;
+      return;
+    }
+    const { connection } = this;
+    void then(this.end(), () => connection?.finish());
+  }
+
+  /** RFC 7143 §11.9: asks the initiator to log out within `seconds`. */
+  requestLogout(seconds: number): void {
+    const { connection } = this;
+    if (connection === undefined || this.phase !== 'active') return;
+    const message = { event: AsyncEvent.logoutRequest, lunHigh: 0, lunLow: 0 };
+    sendAsyncMessage(connection.sender, {
+      ...message,
+      parameter1: 0,
+      parameter2: 0,
+      parameter3: seconds,
+    });
+    connection.queued();
+  }
+
+  private submit(task: ScsiTask): void {
+    assert(this.nexus !== undefined, 'a session with tasks has a nexus');
+    task.phase = 'submitted';
+    task.charge = costOf(task);
+    this.bytes += task.charge;
+    this.budget.take(task.charge);
+    this.nexus.submit(task);
+  }
+
+  private fits(task: ScsiTask): boolean {
+    if (!this.connection!.sender.output.flowing) return false;
+    if (this.bytes === 0) return true;
+    const cost = costOf(task);
+    return this.bytes + cost <= SESSION_BYTES_MAX && this.budget.fits(cost);
+  }
+
+  private pump(): void {
+    if (this.pumping || this.connection === undefined) return;
+    this.pumping = true;
+    while (this.waiting.length > 0 && this.fits(this.waiting[0]!)) this.submit(this.waiting.shift()!);
+    this.pumping = false;
+    if (this.waiting.length > 0) this.budget.wait(this.wake);
+  }
+
+  private respondFault(task: ScsiTask): void {
+    const { connection } = this;
+    assert(task.fault !== undefined, 'a fault is known');
+    this.retire(task);
+    if (connection === undefined || this.phase !== 'active') return;
+    sendCompletion(connection.sender, this.parameters, task, {
+      status: Status.CHECK_CONDITION,
+      sense: transportSense(task.fault),
+      dataIn: undefined,
+    });
+    connection.queued();
+  }
+
+  private retire(task: ScsiTask): void {
+    task.phase = 'ended';
+    this.tasks.delete(task.tag);
+    if (task.immediate) this.immediateTasks--;
+    else if (this.connection !== undefined) this.connection.sender.window.outstanding--;
+    if (task.dataOut !== undefined) releaseDataOut(task.dataOut);
+    if (task.charge === 0) return;
+    this.bytes -= task.charge;
+    this.budget.give(task.charge);
+    task.charge = 0;
+  }
+
+  private dropTasks(): MaybeAsync<void> {
+    this.budget.forget(this.wake);
+    for (const task of this.tasks.values()) {
+      if (task.phase === 'early' || task.phase === 'waiting') this.discard(task);
+    }
+    const { nexus } = this;
+    this.nexus = undefined;
+    return nexus?.close();
+  }
+
+  private reportUnitAttention(lunHigh: number, lunLow: number, sense: Uint8Array): void {
+    const { connection } = this;
+    if (!this.options.reportsUnitAttentions || connection === undefined || this.phase !== 'active') return;
+    const none = { parameter1: 0, parameter2: 0, parameter3: 0 };
+    const message = { event: AsyncEvent.scsi, lunHigh, lunLow, ...none };
+    sendAsyncMessage(connection.sender, message, senseSegment(sense));
+    connection.queued();
+  }
+}
+
+function costOf(task: ScsiTask): number {
+  return Math.min(task.dataOutBufferLength + task.dataInBufferLength, COMMAND_BYTES_MAX);
+}
