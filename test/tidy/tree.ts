@@ -10,7 +10,7 @@ export type Tree = ReadonlyMap<string, string>;
 export type Check = (tree: Tree) => string[];
 
 const IGNORED = new Set(['node_modules', '.git', '.lockstep', '.cache', 'package-lock.json']);
-const TEXT = /\.(ts|tsx|mjs|md|json|toml|sh|c|h|service)$|^bin\/|^\.ci\//;
+const TEXT = /\.(ts|tsx|mjs|md|json|toml|sh|c|h|service|conf)$|^bin\/|^\.ci\//;
 
 export function readTree(root: string): Tree {
   const tree = new Map<string, string>();
