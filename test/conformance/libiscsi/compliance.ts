@@ -1,0 +1,36 @@
+/** The section of docs/COMPLIANCE.md that says how the suite ends; generated, so that it cannot differ from the test. */
+import { EXPECTED_SKIPS } from './expected-skips.ts';
+import { MATRIX } from './matrix.ts';
+
+const BEGIN = '<!-- libiscsi suite: written by test/conformance -->';
+const END = '<!-- libiscsi suite: end -->';
+
+export function suiteSection(): string {
+  const skips = Object.entries(EXPECTED_SKIPS);
+  return [
+    BEGIN,
+    '| LUN | What it is for | Suites |',
+    '|---|---|---|',
+    ...MATRIX.map(({ id, why, suites }) => `| ${id} | ${why} | ${suites?.join(', ') ?? 'all'} |`),
+    '',
+    'Left out, because the test cannot pass on that LUN by its own logic (it passes on another):',
+    '',
+    ...MATRIX.flatMap(({ id, without }) =>
+      Object.entries(without).map(([test, reason]) => `- \`${test}\` on ${id}: ${reason}.`),
+    ),
+    '',
+    skips.length === 0 ? 'No test skips everywhere.' : 'Skipped on every LUN:',
+    '',
+    ...(skips.length === 0 ? [] : ['| Test | Why |', '|---|---|']),
+    ...skips.map(([test, reason]) => `| \`${test}\` | ${reason} |`),
+    END,
+  ].join('\n');
+}
+
+/** The document with the section as it should be; undefined where the document has no such section. */
+export function withSuiteSection(document: string): string | undefined {
+  const begin = document.indexOf(BEGIN);
+  const end = document.indexOf(END);
+  if (begin < 0 || end < begin) return undefined;
+  return document.slice(0, begin) + suiteSection() + document.slice(end + END.length);
+}

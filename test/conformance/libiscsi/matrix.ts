@@ -1,0 +1,154 @@
+/**
+ * The LUNs that libiscsi's suite is run on. No single LUN can run all of it: a test for removable media skips on a
+ * fixed disk, digests are only used when the target insists. A test's result is the worst of all failures and the
+ * best of all skips: it must fail nowhere and should pass somewhere.
+ */
+
+export type Medium = 'ram' | 'file';
+export const MEDIA: readonly Medium[] = ['ram', 'file'];
+
+export interface MatrixLun {
+  readonly id: string;
+  readonly why: string;
+  /** Bytes. */
+  readonly size: number;
+  readonly sector: 512 | 4096;
+  readonly physicalSector: 512 | 4096;
+  /** Lines of a [[device]] and a [[target]] table beyond the usual ones. */
+  readonly deviceLines: readonly string[];
+  readonly targetLines: readonly string[];
+  readonly users: readonly { readonly user: string; readonly secret: string }[];
+  /** Suites that are run here; undefined: all. */
+  readonly suites: readonly string[] | undefined;
+  /** Tests that cannot pass here by their own logic, with the reason, and pass on another LUN. */
+  readonly without: Readonly<Record<string, string>>;
+  /** Identical targets, so that tests need not wait for each other: tests of one LUN never run at once. */
+  readonly lanes: number;
+}
+
+const MIB = 2 ** 20;
+
+const plain = {
+  size: 64 * MIB,
+  sector: 512,
+  physicalSector: 512,
+  deviceLines: [],
+  targetLines: [],
+  users: [],
+  suites: undefined,
+  without: {},
+  lanes: 1,
+} as const satisfies Partial<MatrixLun>;
+
+const DATA_SUITES = [
+  'CompareAndWrite',
+  'ExtendedCopy',
+  'Mandatory',
+  'Read10',
+  'Read16',
+  'Write10',
+  'Write16',
+  'WriteSame16',
+  'Unmap',
+  'iSCSIcmdsn',
+  'iSCSIdatasn',
+  'iSCSIResiduals',
+  'iSCSITMF',
+  'MultipathIO',
+];
+
+export const MATRIX: readonly MatrixLun[] = [
+  {
+    ...plain,
+    id: 'M1',
+    why: 'everything; 8 logical blocks per physical one, below 1 GiB, where Read6.BeyondEol is a real test',
+    size: 512 * MIB,
+    physicalSector: 4096,
+    without: {
+      'GetLBAStatus.UnmapSingle':
+        'unmaps one block and wants the next to start a descriptor, which 8 blocks per physical block rule out',
+    },
+    lanes: 2,
+  },
+  { ...plain, id: 'M2', why: 'one logical block per physical one', suites: ['GetLBAStatus', 'Unmap'] },
+  { ...plain, id: 'M3', why: '4096-byte logical blocks', sector: 4096, physicalSector: 4096 },
+  {
+    ...plain,
+    id: 'M4',
+    why: 'insists on CRC32C for headers and data, which the suite uses only then',
+    targetLines: ['digests = "required"'],
+    suites: DATA_SUITES,
+  },
+  {
+    ...plain,
+    id: 'M5',
+    why: 'CHAP, with user names that look like numbers',
+    users: [
+      { user: '0xdeadbeef', secret: '0x0123456789ab' },
+      { user: '0bdeadbeef', secret: '0b0123456789ab' },
+    ],
+    suites: ['Mandatory', 'Inquiry', 'Reserve6', 'MultipathIO', 'iSCSICHAP'],
+  },
+  {
+    ...plain,
+    id: 'M6',
+    why: 'a medium that can be ejected',
+    deviceLines: ['removable = true'],
+    suites: ['PreventAllow', 'StartStopUnit', 'NoMedia', 'Inquiry', 'TestUnitReady'],
+  },
+  {
+    ...plain,
+    id: 'M7',
+    why: 'read-only',
+    deviceLines: ['read_only = true'],
+    suites: ['ReadOnly'],
+  },
+];
+
+export interface Lane {
+  readonly lun: MatrixLun;
+  readonly medium: Medium;
+  /** Device and target are named after it. */
+  readonly name: string;
+  readonly target: string;
+}
+
+export function lanesOf(media: readonly Medium[]): Lane[] {
+  return media.flatMap((medium) =>
+    MATRIX.flatMap((lun) =>
+      Array.from({ length: lun.lanes }, (_, index) => {
+        const name = `${lun.id.toLowerCase()}-${medium}-${index}`;
+        return { lun, medium, name, target: `iqn.2026-01.example.conformance:${name}` };
+      }),
+    ),
+  );
+}
+
+/** The configuration that serves these lanes; image files are made in `directory`. */
+export function configOf(lanes: readonly Lane[], directory: string): string {
+  const lines = ['[node]', `state_directory = "${directory}/state"`];
+  for (const address of ['127.0.0.1:0', '127.0.0.2:0']) lines.push('[[portal]]', `address = "${address}"`);
+  for (const { lun, medium, name, target } of lanes) {
+    lines.push(
+      '[[device]]',
+      `name = "${name}"`,
+      `kind = "${medium}"`,
+      `size = ${lun.size}`,
+      `sector = ${lun.sector}`,
+      `physical_sector = ${lun.physicalSector}`,
+      ...(medium === 'file' ? [`path = "${directory}/${name}.img"`] : []),
+      ...lun.deviceLines,
+      '[[target]]',
+      `name = "${target}"`,
+      `luns = [{ device = "${name}", lun = 0 }]`,
+      'allow = ["*"]',
+      'send_targets_in_normal_session = true',
+      ...lun.targetLines,
+    );
+    if (lun.users.length > 0) {
+      const users = lun.users.map(({ user, secret }) => `{ user = "${user}", secret = "${secret}" }`);
+      lines.push(`chap = { users = [${users.join(', ')}] }`);
+    }
+  }
+  return `${lines.join('\n')}\n`;
+}
