@@ -22,7 +22,7 @@ function held() {
   return {
     device,
     /** Lets everything go that the device has been asked for. */
-    async answer(): Promise<void> {
+    answer: async (): Promise<void> => {
       for (const go of waiting.splice(0)) go();
       await new Promise((resolve) => setImmediate(resolve));
     },
