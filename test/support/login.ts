@@ -22,7 +22,7 @@ import { platformCrypto } from '../../src/runtime/crypto.ts';
 
 export const INITIATOR = 'iqn.2004-01.com.example:host';
 export const TARGET = 'iqn.2004-01.com.example:disk';
-export const OPEN: AuthenticationPolicy = { allowNone: true, chap: undefined };
+const OPEN: AuthenticationPolicy = { allowNone: true, chap: undefined };
 const HASH_NAMES = new Map([
   ['5', 'md5'],
   ['6', 'sha1'],
@@ -31,7 +31,7 @@ const HASH_NAMES = new Map([
 ]);
 
 /** Every random byte is A5h, so that challenges can be written down. */
-export const predictableCrypto: Crypto = {
+const predictableCrypto: Crypto = {
   ...platformCrypto,
   randomBytes: (length) => new Uint8Array(length).fill(0xa5),
 };

@@ -25,7 +25,7 @@ import { authenticationFailed, authenticationSucceeded } from './throttle.ts';
 /** Requests of one login. CHAP with digests takes four; long texts in pieces take more. */
 export const LOGIN_REQUESTS_MAX = 64;
 /** Keys of one login, over all its requests. */
-export const LOGIN_KEYS_MAX = 256;
+const LOGIN_KEYS_MAX = 256;
 /** Before the initiator has declared anything else (RFC 7143 §13.12). */
 export const LOGIN_RESPONSE_TEXT_MAX = 8192;
 /** RFC 7143 is version 0. */

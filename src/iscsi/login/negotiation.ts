@@ -15,8 +15,8 @@ import { parseList, parseNumber } from '../text/values.ts';
 import type { NegotiationLimits, ParameterDraft, SessionParameters } from './parameters.ts';
 
 export const REJECT = 'Reject';
-export const IRRELEVANT = 'Irrelevant';
-export const NOT_UNDERSTOOD = 'NotUnderstood';
+const IRRELEVANT = 'Irrelevant';
+const NOT_UNDERSTOOD = 'NotUnderstood';
 
 /** The Use lines of §13: LO, IO, ALL, FFPO; and the keys of the security stage (§12). */
 type Use = 'leadingOnly' | 'initializeOnly' | 'always' | 'fullFeatureOnly' | 'security';

@@ -12,7 +12,7 @@ export const DELAY_FIRST_MS = 1_000;
 export const DELAY_MS_MAX = 300_000;
 /** A source without failures for so long starts anew. */
 export const FORGIVEN_AFTER_MS = 3_600_000;
-export const SOURCES_MAX = 4_096;
+const SOURCES_MAX = 4_096;
 
 interface Failures {
   count: number;
