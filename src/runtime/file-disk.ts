@@ -1,0 +1,136 @@
+/**
+ * A disk in a regular file or on a raw block device.
+ *
+ * Durability. `flush` is fdatasync. When it fails once, the kernel has marked the pages that it could not write as
+ * clean and a second fdatasync would succeed without them; so from then on every flush of this opening fails. Reads
+ * and cached writes go on; nothing is promised to be durable any more. Only opening the file again, by a layer that
+ * knows how to prove or replace its content, ends that state.
+ */
+
+import { close as closeFile } from 'node:fs';
+import { DONE, fail, type MaybeAsync, ok, type Result } from '../base/result.ts';
+import type { Loan } from '../ports/block-device.ts';
+import type { Disk, DiskFault } from '../ports/disk.ts';
+import { FileIo, faultOfErrno } from './file-io.ts';
+import { errno, punchHole, seekData, seekHole } from './libc.ts';
+import { type FileDiskOptions, type OpenedFile, type OpenFault, openFile } from './open-file.ts';
+
+export type { CreateOptions, FileDiskOptions, OpenFault } from './open-file.ts';
+
+/** Opens (or makes, with `options.create`) the file and locks it against everybody else. */
+export async function openFileDisk(path: string, options: FileDiskOptions): Promise<Result<Disk, OpenFault>> {
+  const opened = await openFile(path, options);
+  return opened.ok ? ok(new FileDisk(path, options.readOnly, opened.value)) : opened;
+}
+
+/** What is written where the medium turns out not to give space back. */
+const ZEROS = new Uint8Array(1024 * 1024);
+
+class FileDisk implements Disk {
+  readonly name: string;
+  readonly length: number;
+  readonly readOnly: boolean;
+  readonly physicalSectorLength: number;
+  punchGranularity: number;
+  readonly #file: OpenedFile;
+  readonly #io: FileIo;
+  /** The first failed flush; its promise cannot be mended. */
+  #durabilityLost: DiskFault | undefined;
+  #underWay = 0;
+  #onIdle: (() => void) | undefined;
+
+  constructor(path: string, readOnly: boolean, file: OpenedFile) {
+    this.name = path;
+    this.readOnly = readOnly;
+    this.length = file.length;
+    this.physicalSectorLength = file.physicalSectorLength;
+    this.punchGranularity = file.punchGranularity;
+    this.#file = file;
+    this.#io = new FileIo(file.fd);
+  }
+
+  read(offset: number, length: number): MaybeAsync<Result<Loan, DiskFault>> {
+    const answer = this.#io.read(offset, length);
+    return answer instanceof Promise ? this.#counted(answer) : answer;
+  }
+
+  write(offset: number, data: readonly Uint8Array[]): MaybeAsync<Result<void, DiskFault>> {
+    return this.#counted(this.#io.write(offset, data));
+  }
+
+  flush(): MaybeAsync<Result<void, DiskFault>> {
+    if (this.#durabilityLost !== undefined) return fail(this.#durabilityLost);
+    return this.#counted(this.#flush());
+  }
+
+  punch(offset: number, length: number): MaybeAsync<Result<void, DiskFault>> {
+    return this.#counted(this.#punch(offset, length));
+  }
+
+  extentAt(offset: number): MaybeAsync<Result<{ readonly data: boolean; readonly end: number }, DiskFault>> {
+    // A block device has no map of its holes.
+    if (this.#file.blockDevice) return ok({ data: true, end: this.length });
+    return this.#counted(this.#extentAt(offset));
+  }
+
+  async close(): Promise<void> {
+    while (this.#underWay > 0) {
+      // oxlint-disable-next-line no-await-in-loop -- what finishes may start something: a write after a short write
+      await new Promise<void>((resolve) => {
+        this.#onIdle = resolve;
+      });
+    }
+    // Linux closes the descriptor whatever it answers; what was not flushed is not promised.
+    await new Promise<void>((resolve) => {
+      closeFile(this.#file.fd, () => resolve());
+    });
+  }
+
+  async #flush(): Promise<Result<void, DiskFault>> {
+    const result = await this.#io.flush();
+    if (!result.ok) this.#durabilityLost ??= result.fault;
+    // One that began before another failed has seen the same pages marked clean.
+    return this.#durabilityLost === undefined ? result : fail(this.#durabilityLost);
+  }
+
+  async #punch(offset: number, length: number): Promise<Result<void, DiskFault>> {
+    if (this.punchGranularity > 0) {
+      const status = await punchHole(this.#file.fd, offset, length);
+      if (status === 0) return DONE;
+      if (status === -errno.EINTR) return this.#punch(offset, length);
+      if (status !== -errno.EOPNOTSUPP) return fail(faultOfErrno(-status, 'write', offset));
+      this.punchGranularity = 0;
+    }
+    for (let done = 0; done < length; ) {
+      const part = Math.min(ZEROS.length, length - done);
+      // oxlint-disable-next-line no-await-in-loop -- one buffer's worth at a time leaves room for others' writes
+      const written = await this.#io.write(offset + done, [ZEROS.subarray(0, part)]);
+      if (!written.ok) return written;
+      done += part;
+    }
+    return DONE;
+  }
+
+  async #extentAt(offset: number): Promise<Result<{ data: boolean; end: number }, DiskFault>> {
+    const { fd } = this.#file;
+    const data = await seekData(fd, offset);
+    if (data === -errno.ENXIO) return ok({ data: false, end: this.length });
+    // A file system without a map says EINVAL: then all is data.
+    if (data === -errno.EINVAL) return ok({ data: true, end: this.length });
+    if (data < 0) return fail(faultOfErrno(-data, 'read', offset));
+    if (data > offset) return ok({ data: false, end: Math.min(data, this.length) });
+    const hole = await seekHole(fd, offset);
+    if (hole < 0) return fail(faultOfErrno(-hole, 'read', offset));
+    return ok({ data: true, end: Math.min(hole, this.length) });
+  }
+
+  #counted<T>(operation: Promise<T>): Promise<T> {
+    this.#underWay += 1;
+    const done = (): void => {
+      this.#underWay -= 1;
+      if (this.#underWay === 0) this.#onIdle?.();
+    };
+    operation.then(done, done);
+    return operation;
+  }
+}
