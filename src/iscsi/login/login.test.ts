@@ -3,10 +3,11 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { context, lines, play, target } from '../../../test/support/login.ts';
+import { context, lines, play, request, TARGET, target } from '../../../test/support/login.ts';
 import { fail } from '../../base/result.ts';
 import { chapCredential } from './chap.ts';
 import type { LoginContext } from './context.ts';
+import { createLogin, stepLogin } from './login.ts';
 import { DEFAULT_LIMITS } from './parameters.ts';
 import type { AuthenticationPolicy, ChapPolicy } from './policy.ts';
 import { createLoginThrottle, FAILURES_FREE } from './throttle.ts';
@@ -372,9 +373,10 @@ test('a connection that comes back opens no session', () => {
   assert.equal(last?.kind === 'done' && last.result.opens, 'connection');
 });
 
-test('a source that keeps guessing is refused before anything is looked at, and only for a time', () => {
+test('a source that keeps guessing is refused before anything is looked at, for a time and at that target', () => {
   const throttle = createLoginThrottle();
-  const given = context([target({ authentication: CHAP_ONLY })], { throttle });
+  const other = target({ name: `${TARGET}2`, authentication: CHAP_ONLY });
+  const given = context([target({ authentication: CHAP_ONLY }), other], { throttle });
   const guess = `${CHALLENGED}\n> S-O T CHAP_N=host CHAP_R=@respond(guess)`;
   for (let i = 0; i < FAILURES_FREE; i++) assert.match(play(given, guess, 0).transcript, /0201 closed$/);
   assert.equal(
@@ -382,8 +384,24 @@ test('a source that keeps guessing is refused before anything is looked at, and 
     '< S-S 0301 closed',
   );
   const right = `${CHALLENGED}\n> S-F T ${ANSWERED}`;
+  assert.match(play(given, right.replace('=$T', '=$T2'), 10).transcript, /done$/);
   assert.match(play(given, right, 2000).transcript, /done$/);
-  assert.equal(throttle.failures.size, 0);
+});
+
+test('guesses prepared in parallel do not outrun the delay', () => {
+  const throttle = createLoginThrottle();
+  const given = context([target({ authentication: CHAP_ONLY })], { throttle });
+  const logins = Array.from({ length: FAILURES_FREE + 1 }, () => createLogin(given));
+  const hello = request({ transit: true, nextStage: 1 }, [
+    `InitiatorName=${ALLOWED}`,
+    `TargetName=${TARGET}`,
+    'AuthMethod=CHAP',
+  ]);
+  const offer = request({ transit: true, nextStage: 1 }, ['CHAP_A=5']);
+  for (const login of logins) for (const one of [hello, offer]) stepLogin(login, one, 0);
+  const guess = request({ transit: true, nextStage: 1 }, ['CHAP_N=host', 'CHAP_R=0x00']);
+  const statuses = logins.map((login) => stepLogin(login, guess, 0).response?.statusClass);
+  assert.deepEqual(statuses, [...Array(FAILURES_FREE).fill(2), 3]);
 });
 
 test('failures before the proof are no guesses', () => {

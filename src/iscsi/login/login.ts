@@ -14,13 +14,21 @@ import { fail, ok, type Result } from '../../base/result.ts';
 import { encodeText, parseText, TEXT_LENGTH_MAX, type TextPair } from '../text/pairs.ts';
 import type { AdmissionFault, LoginContext, LoginStep } from './context.ts';
 import { type LoginRequest, type LoginResponse, Stage } from './messages.ts';
+import type { SecurityKeys } from './chap.ts';
 import { isSecurityKey, negotiate } from './negotiation.ts';
-import { joinSession, openLogin, type Opening, OPENING_KEYS, type SessionHandle } from './opening.ts';
+import {
+  checkThrottle,
+  joinSession,
+  openLogin,
+  type Opening,
+  OPENING_KEYS,
+  type SessionHandle,
+} from './opening.ts';
 import { DEFAULT_PARAMETERS, type ParameterDraft } from './parameters.ts';
 import { isNameBound } from './policy.ts';
-import { type SecurityState, skipSecurity, stepSecurity } from './security.ts';
+import { type SecurityState, type SecurityStep, skipSecurity, stepSecurity } from './security.ts';
 import { LoginStatus, refusal, type Refusal } from './status.ts';
-import { authenticationFailed, authenticationSucceeded } from './throttle.ts';
+import { authenticationFailed, throttleKey } from './throttle.ts';
 
 /** Requests of one login. CHAP with digests takes four; long texts in pieces take more. */
 export const LOGIN_REQUESTS_MAX = 64;
@@ -204,23 +212,21 @@ function takeSecurity(
   const { context } = state;
   const opening = openingOf(state);
   const keys = mapOf(pairs.filter(({ key }) => isSecurityKey(key)));
-  const wasProved = state.security.kind === 'proved';
-  const stepped = stepSecurity(state.security, opening.authentication, keys, request.transit, context.crypto);
-  const proof = stepped.ok && !wasProved ? checkBinding(opening, stepped.value.state) : stepped;
-  if (!proof.ok) {
-    // Only an answer to a challenge is a guess at a secret.
-    const wasGuess = state.security.kind === 'challenged' && keys.size > 0;
-    if (wasGuess && context.throttle !== undefined) {
-      authenticationFailed(context.throttle, context.source, now);
-    }
-    return proof;
+  // Only an answer to a challenge is a guess at a secret.
+  const isGuess = state.security.kind === 'challenged' && keys.size > 0;
+  if (isGuess) {
+    const patient = checkThrottle(context, opening.name.targetName, now);
+    if (!patient.ok) return patient;
   }
-  if (!stepped.ok) return stepped;
+  const stepped = prove(state, opening, keys, request.transit);
+  if (!stepped.ok) {
+    if (isGuess && context.throttle !== undefined) {
+      authenticationFailed(context.throttle, throttleKey(context.source, opening.name.targetName), now);
+    }
+    return stepped;
+  }
   state.security = stepped.value.state;
   answers.push(...stepped.value.answers);
-  if (state.security.kind === 'proved' && state.security.chapName !== undefined && !wasProved) {
-    if (context.throttle !== undefined) authenticationSucceeded(context.throttle, context.source);
-  }
   state.mayLeave = state.security.kind === 'proved';
   return takeOther(
     state,
@@ -228,6 +234,19 @@ function takeSecurity(
     pairs.filter(({ key }) => !isSecurityKey(key)),
     answers,
   );
+}
+
+/** A step of the security stage that also holds a fresh proof against the rules of the target. */
+function prove(
+  { security, context }: LoginState,
+  opening: Opening,
+  keys: SecurityKeys,
+  wantsToLeave: boolean,
+): Result<SecurityStep, Refusal> {
+  const stepped = stepSecurity(security, opening.authentication, keys, wantsToLeave, context.crypto);
+  if (!stepped.ok || security.kind === 'proved') return stepped;
+  const bound = checkBinding(opening, stepped.value.state);
+  return bound.ok ? stepped : bound;
 }
 
 /** A name proved for another initiator is refused like a wrong secret: it tells nothing about the secret. */

@@ -3,13 +3,13 @@
  * can be refused before the initiator has proved anything is refused here.
  */
 
-import { fail, ok, type Result } from '../../base/result.ts';
+import { DONE, fail, ok, type Result } from '../../base/result.ts';
 import type { JoinFault, LoginContext, SessionName, SessionType } from './context.ts';
 import { normalizeName } from './names.ts';
 import type { NegotiationLimits } from './parameters.ts';
 import { type AuthenticationPolicy, isInitiatorListed, type LoginTarget } from './policy.ts';
 import { LoginStatus, refusal, type Refusal } from './status.ts';
-import { refusedForMs } from './throttle.ts';
+import { refusedForMs, throttleKey } from './throttle.ts';
 
 /** What is settled once and for all by the first request. */
 export interface Opening {
@@ -41,9 +41,6 @@ export function openLogin(
   handle: SessionHandle,
   now: number,
 ): Result<Opening, Refusal> {
-  if (context.throttle !== undefined && refusedForMs(context.throttle, context.source, now) > 0) {
-    return fail(refusal(LoginStatus.serviceUnavailable, 'too many failed authentications from this source'));
-  }
   const claimed = keys.get('InitiatorName');
   if (claimed === undefined) return fail(refusal(LoginStatus.missingParameter, 'InitiatorName is missing'));
   const initiatorName = normalizeName(claimed);
@@ -51,9 +48,23 @@ export function openLogin(
     return fail(refusal(LoginStatus.initiatorError, 'InitiatorName is no iSCSI name'));
   }
   const opening = findPlace(context, keys, { initiatorName, isid: handle.isid });
-  if (!opening.ok || handle.tsih === 0) return opening;
+  if (!opening.ok) return opening;
+  const patient = checkThrottle(context, opening.value.name.targetName, now);
+  if (!patient.ok) return patient;
+  if (handle.tsih === 0) return opening;
   const joined = joinSession(context, opening.value.name, handle);
   return joined.ok ? opening : joined;
+}
+
+/** Asked when a login begins and again before its proof is looked at: guesses may have been prepared in parallel. */
+export function checkThrottle(
+  { throttle, source }: LoginContext,
+  targetName: string | undefined,
+  now: number,
+): Result<void, Refusal> {
+  if (throttle === undefined || refusedForMs(throttle, throttleKey(source, targetName), now) === 0)
+    return DONE;
+  return fail(refusal(LoginStatus.serviceUnavailable, 'too many failed authentications of this source'));
 }
 
 export function joinSession(

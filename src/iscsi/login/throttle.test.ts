@@ -4,7 +4,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
   authenticationFailed,
-  authenticationSucceeded,
   createLoginThrottle,
   DELAY_FIRST_MS,
   DELAY_MS_MAX,
@@ -12,6 +11,7 @@ import {
   FORGIVEN_AFTER_MS,
   type LoginThrottle,
   refusedForMs,
+  throttleKey,
 } from './throttle.ts';
 
 test('the first failures cost nothing, each further one doubles the delay up to the maximum', () => {
@@ -35,13 +35,20 @@ test('a delay ends with time, and other sources never have it', () => {
   assert.equal(refusedForMs(throttle, 'b', 0), 0);
 });
 
-test('success forgets the failures, and so does an hour', () => {
-  const throttle = failing('a', 10);
-  authenticationSucceeded(throttle, 'a');
-  assert.equal(refusedForMs(throttle, 'a', 0), 0);
+test('an hour without failures forgets them', () => {
   const later = failing('a', 10);
   authenticationFailed(later, 'a', FORGIVEN_AFTER_MS + 1);
   assert.equal(refusedForMs(later, 'a', FORGIVEN_AFTER_MS + 1), 0);
+});
+
+test('a source has one entry for each target and one for discovery', () => {
+  const keys = [
+    throttleKey('a', 'x'),
+    throttleKey('a', 'y'),
+    throttleKey('a', undefined),
+    throttleKey('b', 'x'),
+  ];
+  assert.equal(new Set(keys).size, 4);
 });
 
 test('the table is bounded and forgets the oldest failure first', () => {
