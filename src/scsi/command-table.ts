@@ -8,6 +8,7 @@ import { fail } from '../base/result.ts';
 import { CACHE_COMMANDS } from './cache.ts';
 import { CAPACITY_COMMANDS } from './capacity.ts';
 import type { Command } from './command.ts';
+import { COPY_COMMANDS } from './copy/commands.ts';
 import { COMPARE_AND_WRITE_COMMANDS } from './compare-and-write.ts';
 import { INQUIRY } from './inquiry.ts';
 import { GOOD } from './outcome.ts';
@@ -49,6 +50,7 @@ export const COMMANDS: readonly Command[] = [
   ...RESERVATION_COMMANDS,
   ...TARGET_PORT_GROUP_COMMANDS,
   ...SANITIZE_COMMANDS,
+  ...COPY_COMMANDS,
 ];
 
 interface Entry {

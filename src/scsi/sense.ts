@@ -46,6 +46,7 @@ export const SENSE = {
 
   internalTargetFailure: [HARDWARE_ERROR, 0x44, 0x00],
 
+  operationInProgress: [ILLEGAL_REQUEST, 0x00, 0x16],
   parameterListLengthError: [ILLEGAL_REQUEST, 0x1a, 0x00],
   invalidOpcode: [ILLEGAL_REQUEST, 0x20, 0x00],
   lbaOutOfRange: [ILLEGAL_REQUEST, 0x21, 0x00],
@@ -93,6 +94,7 @@ export const SENSE = {
   copyAborted: [COPY_ABORTED, 0x00, 0x00],
   copyThirdPartyDeviceFailure: [COPY_ABORTED, 0x0d, 0x01],
   copyTargetDeviceNotReachable: [COPY_ABORTED, 0x0d, 0x02],
+  copyUnexpectedInexactSegment: [COPY_ABORTED, 0x26, 0x0a],
   copyTargetDeviceDataUnderrun: [COPY_ABORTED, 0x0d, 0x04],
   copyTargetDeviceDataOverrun: [COPY_ABORTED, 0x0d, 0x05],
   copySegmentInvalidField: [COPY_ABORTED, 0x26, 0x00],

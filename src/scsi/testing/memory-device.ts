@@ -88,8 +88,23 @@ export class MemoryDevice implements BlockDevice {
     });
   }
 
-  compareAndWrite(): Result<void, DeviceFault> {
-    return fail({ kind: 'unavailable', reason: 'not part of this device' });
+  compareAndWrite(
+    lba: number,
+    expected: readonly Uint8Array[],
+    data: readonly Uint8Array[],
+  ): MaybeAsync<Result<void, DeviceFault>> {
+    const { blockLength } = this.geometry;
+    const whole = expected.flatMap((segment) => [...segment]);
+    return this.#guarded('write', { lba, blocks: whole.length / blockLength }, () => {
+      const offset = whole.findIndex((byte, at) => byte !== this.bytes[lba * blockLength + at]);
+      if (offset !== -1) return fail({ kind: 'miscompare', offset });
+      let at = lba * blockLength;
+      for (const segment of data) {
+        this.bytes.set(segment, at);
+        at += segment.length;
+      }
+      return DONE;
+    });
   }
 
   flush(): MaybeAsync<Result<void, DeviceFault>> {
