@@ -33,6 +33,8 @@ export interface Place {
 }
 
 const TMPFS = '/dev/shm';
+/** Control numbers of tgtd are 15 bits; free ports all have the same 16th. */
+const CONTROL_MASK = 0x7fff;
 const TGTD_START_LIMIT_MS = 5_000;
 const STOP_LIMIT_MS = 5_000;
 const run = promisify(execFile);
@@ -74,9 +76,9 @@ export async function startTgt(medium: 'RAM' | 'file', { size, directory }: Plac
   await writeFile(file, '');
   await truncate(file, size);
   const portal = `portal=127.0.0.1:${port}`;
-  const child = spawn('tgtd', ['-f', '-C', String(port), '--iscsi', portal], { stdio: 'ignore' });
-  const admin = (...words: readonly string[]) =>
-    run('tgtadm', ['-C', String(port), '--lld', 'iscsi', ...words]);
+  const control = String(port & CONTROL_MASK);
+  const child = spawn('tgtd', ['-f', '-C', control, '--iscsi', portal], { stdio: 'ignore' });
+  const admin = (...words: readonly string[]) => run('tgtadm', ['-C', control, '--lld', 'iscsi', ...words]);
   const target = 'iqn.2026-01.example.tgt:disk';
   const stop = async () => {
     await end(child, 'SIGKILL'); // it ignores SIGTERM while it has targets, and has nothing to save
@@ -93,7 +95,7 @@ export async function startTgt(medium: 'RAM' | 'file', { size, directory }: Plac
   return { name: 'tgt', medium, url: `iscsi://127.0.0.1:${port}/${target}/1`, pids: [child.pid!], stop };
 }
 
-/** The port is also tgtd's control number, so that it meets no other tgtd. */
+/** Also makes tgtd's control number, so that it meets no other tgtd. */
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
