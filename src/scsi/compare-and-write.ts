@@ -42,7 +42,7 @@ const COMPARE_AND_WRITE: Command = {
     if (wrong !== undefined) return fail(wrong);
     const bytes = 2 * blocks * request.unit.device.geometry.blockLength;
     // More data than the CDB accounts for: the two disagree on what is to be compared.
-    if (task.dataOutBufferLength > bytes) return refuse('invalidFieldInInformationUnit');
+    if (task.dataOutBufferLength > bytes) return fail(invalidCdbField(COUNT_BYTE));
     return ok(bytes);
   },
   execute(request) {
