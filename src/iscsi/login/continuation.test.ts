@@ -9,14 +9,9 @@ import { encodeUtf8 } from '../../base/text.ts';
 import { platformCrypto } from '../../runtime/crypto.ts';
 import { chapCredential } from './chap.ts';
 import type { LoginStep } from './context.ts';
-import {
-  createLogin,
-  LOGIN_REQUESTS_MAX,
-  LOGIN_RESPONSE_TEXT_MAX,
-  refuseInvalidPdu,
-  stepLogin,
-} from './login.ts';
+import { createLogin, LOGIN_RESPONSE_TEXT_MAX, refuseInvalidPdu, stepLogin } from './login.ts';
 import type { LoginRequest } from './messages.ts';
+import { LOGIN_REQUESTS_MAX } from './request.ts';
 
 const PLAIN = context([target()]);
 const HELLO = `InitiatorName=${INITIATOR}\0TargetName=${TARGET}\0`;

@@ -9,60 +9,21 @@
  * 4. The TSIH is made when everything else is settled and appears in the final response only.
  */
 
-import { assert } from '../../base/assert.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
-import { encodeText, parseText, TEXT_LENGTH_MAX, type TextPair } from '../text/pairs.ts';
-import type { AdmissionFault, LoginContext, LoginStep } from './context.ts';
+import { encodeText } from '../text/pairs.ts';
+import type { AdmissionFault, LoginContext, LoginStep, SessionName } from './context.ts';
 import { type LoginRequest, type LoginResponse, Stage } from './messages.ts';
-import type { SecurityKeys } from './chap.ts';
-import { isSecurityKey, negotiate } from './negotiation.ts';
-import {
-  checkThrottle,
-  joinSession,
-  openLogin,
-  type Opening,
-  OPENING_KEYS,
-  type SessionHandle,
-} from './opening.ts';
-import { DEFAULT_PARAMETERS, type ParameterDraft } from './parameters.ts';
-import { isNameBound } from './policy.ts';
-import { type SecurityState, type SecurityStep, skipSecurity, stepSecurity } from './security.ts';
+import { joinSession, type SessionHandle } from './opening.ts';
+import { DEFAULT_PARAMETERS } from './parameters.ts';
+import { checkRequest } from './request.ts';
+import { takeText } from './stages.ts';
+import { handleOf, type LoginState, openingOf } from './state.ts';
 import { LoginStatus, refusal, type Refusal } from './status.ts';
-import { authenticationFailed, throttleKey } from './throttle.ts';
 
-/** Requests of one login. CHAP with digests takes four; long texts in pieces take more. */
-export const LOGIN_REQUESTS_MAX = 64;
-/** Keys of one login, over all its requests. */
-const LOGIN_KEYS_MAX = 256;
+export type { LoginState } from './state.ts';
+
 /** Before the initiator has declared anything else (RFC 7143 §13.12). */
 export const LOGIN_RESPONSE_TEXT_MAX = 8192;
-/** RFC 7143 is version 0. */
-const VERSION = 0;
-
-/** The machine's own; made by `createLogin`, changed by `stepLogin` alone. */
-export interface LoginState {
-  readonly context: LoginContext;
-  stage: Stage | undefined;
-  ended: boolean;
-  requests: number;
-  /** Bytes of text received in this login. */
-  received: number;
-  /** What the first request said of the session; later ones repeat it. */
-  handle: SessionHandle | undefined;
-  /** Pieces of a text that goes on. */
-  incoming: Uint8Array[];
-  /** The rest of a response that goes on. */
-  outgoing: Uint8Array;
-  /** The stage may be left once `outgoing` is sent. */
-  mayLeave: boolean;
-  readonly seen: Set<string>;
-  opening: Opening | undefined;
-  security: SecurityState;
-  initiatorAlias: string | undefined;
-  hasDeclared: boolean;
-  readonly draft: ParameterDraft;
-}
-
 const NOTHING = new Uint8Array(0);
 
 const ADMISSION_STATUS: Readonly<Record<AdmissionFault, LoginStatus>> = {
@@ -119,179 +80,6 @@ export function refuseInvalidPdu(state: LoginState, last: LoginRequest): LoginSt
   return close(state, last, refusal(LoginStatus.invalidDuringLogin, 'no Login Request'));
 }
 
-/** What is wrong with the request whatever its text says. */
-function checkRequest(state: LoginState, request: LoginRequest): Result<void, Refusal> {
-  state.requests += 1;
-  state.received += request.text.length;
-  if (request.versionMin > VERSION) {
-    return fail(refusal(LoginStatus.unsupportedVersion, 'no common protocol version'));
-  }
-  const wrong = requestFault(state, request);
-  if (wrong !== undefined) return fail(refusal(LoginStatus.initiatorError, wrong));
-  const { isid, tsih, cid } = request;
-  state.handle ??= { isid, tsih, cid };
-  state.stage ??= request.currentStage === Stage.security ? Stage.security : Stage.operational;
-  return ok(undefined);
-}
-
-function requestFault(state: LoginState, request: LoginRequest): string | undefined {
-  const { currentStage, nextStage, transit } = request;
-  if (state.requests > LOGIN_REQUESTS_MAX) return 'too many login requests';
-  if (state.received > TEXT_LENGTH_MAX) return 'too much login text';
-  if (currentStage !== Stage.security && currentStage !== Stage.operational) return 'CSG is no login stage';
-  if (state.stage !== undefined && currentStage !== state.stage) return 'CSG is not the current stage';
-  if (transit && request.continued) return 'T and C bits together';
-  if (transit && (nextStage === 2 || nextStage <= currentStage)) return 'NSG is no later stage';
-  const first = state.handle;
-  if (first === undefined) return undefined;
-  const isSame = first.isid === request.isid && first.tsih === request.tsih && first.cid === request.cid;
-  return isSame ? undefined : 'ISID, TSIH or CID changed during the login';
-}
-
-/** The answers to a complete text. */
-function takeText(
-  state: LoginState,
-  request: LoginRequest,
-  now: number,
-): Result<readonly TextPair[], Refusal> {
-  const text = parseText(joinPieces(state.incoming));
-  state.incoming = [];
-  if (!text.ok) return fail(refusal(LoginStatus.initiatorError, `malformed text: ${text.fault}`));
-  for (const { key } of text.value) {
-    if (state.seen.has(key)) return fail(refusal(LoginStatus.initiatorError, 'a key was sent twice'));
-    state.seen.add(key);
-  }
-  if (state.seen.size > LOGIN_KEYS_MAX) return fail(refusal(LoginStatus.initiatorError, 'too many keys'));
-  const answers: TextPair[] = [];
-  let pairs = text.value;
-  if (state.opening === undefined) {
-    const opened = begin(state, pairs, answers, now);
-    if (!opened.ok) return opened;
-    pairs = pairs.filter(({ key }) => !OPENING_KEYS.has(key));
-  }
-  const alias = pairs.find(({ key }) => key === 'InitiatorAlias');
-  if (alias !== undefined) state.initiatorAlias = alias.value;
-  const stepped =
-    state.stage === Stage.security
-      ? takeSecurity(state, request, pairs, answers, now)
-      : takeOperational(state, pairs, answers);
-  return stepped.ok ? ok(answers) : stepped;
-}
-
-function begin(
-  state: LoginState,
-  pairs: readonly TextPair[],
-  answers: TextPair[],
-  now: number,
-): Result<void, Refusal> {
-  const handle = handleOf(state);
-  const opening = openLogin(state.context, mapOf(pairs), handle, now);
-  if (!opening.ok) return opening;
-  if (state.stage === Stage.operational) {
-    const skipped = skipSecurity(opening.value.authentication);
-    if (!skipped.ok) return skipped;
-    const bound = checkBinding(opening.value, skipped.value);
-    if (!bound.ok) return bound;
-    state.security = skipped.value;
-  }
-  state.opening = opening.value;
-  // RFC 7143 §13.9: in the first response that can know the target.
-  if (opening.value.target !== undefined) {
-    answers.push({ key: 'TargetPortalGroupTag', value: String(state.context.portalGroupTag) });
-  }
-  return ok(undefined);
-}
-
-function takeSecurity(
-  state: LoginState,
-  request: LoginRequest,
-  pairs: readonly TextPair[],
-  answers: TextPair[],
-  now: number,
-): Result<void, Refusal> {
-  const { context } = state;
-  const opening = openingOf(state);
-  const keys = mapOf(pairs.filter(({ key }) => isSecurityKey(key)));
-  // Only an answer to a challenge is a guess at a secret.
-  const isGuess = state.security.kind === 'challenged' && keys.size > 0;
-  if (isGuess) {
-    const patient = checkThrottle(context, opening.name.targetName, now);
-    if (!patient.ok) return patient;
-  }
-  const stepped = prove(state, opening, keys, request.transit);
-  if (!stepped.ok) {
-    if (isGuess && context.throttle !== undefined) {
-      authenticationFailed(context.throttle, throttleKey(context.source, opening.name.targetName), now);
-    }
-    return stepped;
-  }
-  state.security = stepped.value.state;
-  answers.push(...stepped.value.answers);
-  state.mayLeave = state.security.kind === 'proved';
-  return takeOther(
-    state,
-    'security',
-    pairs.filter(({ key }) => !isSecurityKey(key)),
-    answers,
-  );
-}
-
-/** A step of the security stage that also holds a fresh proof against the rules of the target. */
-function prove(
-  { security, context }: LoginState,
-  opening: Opening,
-  keys: SecurityKeys,
-  wantsToLeave: boolean,
-): Result<SecurityStep, Refusal> {
-  const stepped = stepSecurity(security, opening.authentication, keys, wantsToLeave, context.crypto);
-  if (!stepped.ok || security.kind === 'proved') return stepped;
-  const bound = checkBinding(opening, stepped.value.state);
-  return bound.ok ? stepped : bound;
-}
-
-/** A name proved for another initiator is refused like a wrong secret: it tells nothing about the secret. */
-function checkBinding(opening: Opening, security: SecurityState): Result<void, Refusal> {
-  if (security.kind !== 'proved' || opening.target === undefined) return ok(undefined);
-  const { initiatorName } = opening.name;
-  if (isNameBound(opening.target, { initiatorName, chapName: security.chapName })) return ok(undefined);
-  return fail(refusal(LoginStatus.authenticationFailure, 'the proved name is not bound to this initiator'));
-}
-
-function takeOperational(
-  state: LoginState,
-  pairs: readonly TextPair[],
-  answers: TextPair[],
-): Result<void, Refusal> {
-  const { limits, target } = openingOf(state);
-  const taken = takeOther(state, 'operational', pairs, answers);
-  if (!taken.ok) return taken;
-  if (!state.hasDeclared) {
-    state.hasDeclared = true;
-    if (target?.alias !== undefined) answers.push({ key: 'TargetAlias', value: target.alias });
-    const length = limits.targetMaxRecvDataSegmentLength;
-    answers.push({ key: 'MaxRecvDataSegmentLength', value: String(length) });
-    state.draft.targetMaxRecvDataSegmentLength = length;
-  }
-  state.mayLeave = true;
-  return taken;
-}
-
-function takeOther(
-  state: LoginState,
-  phase: 'security' | 'operational',
-  pairs: readonly TextPair[],
-  answers: TextPair[],
-): Result<void, Refusal> {
-  const { sessionType, limits } = openingOf(state);
-  const isLeading = handleOf(state).tsih === 0;
-  const negotiated = negotiate(pairs, state.draft, limits, { phase, sessionType, isLeading });
-  if (!negotiated.ok) {
-    return fail(refusal(LoginStatus.initiatorError, `${negotiated.fault.key} has no place here`));
-  }
-  answers.push(...negotiated.value);
-  return ok(undefined);
-}
-
 /** The next piece of the response; with its last piece the stage may change. */
 function send(state: LoginState, request: LoginRequest): LoginStep {
   const text = state.outgoing.subarray(0, LOGIN_RESPONSE_TEXT_MAX);
@@ -337,13 +125,13 @@ function finish(state: LoginState, request: LoginRequest, text: Uint8Array): Log
   };
 }
 
-function admit(context: LoginContext, name: Opening['name']): Result<number, Refusal> {
+function admit(context: LoginContext, name: SessionName): Result<number, Refusal> {
   const admitted = context.sessions.admit(name);
   if (admitted.ok) return admitted;
   return fail(refusal(ADMISSION_STATUS[admitted.fault], `not admitted: ${admitted.fault}`));
 }
 
-function join(context: LoginContext, name: Opening['name'], handle: SessionHandle): Result<number, Refusal> {
+function join(context: LoginContext, name: SessionName, handle: SessionHandle): Result<number, Refusal> {
   const joined = joinSession(context, name, handle);
   return joined.ok ? ok(handle.tsih) : joined;
 }
@@ -379,30 +167,4 @@ function response(request: LoginRequest, text: Uint8Array, fields: ResponseField
     statusDetail: status & 0xff,
     text,
   };
-}
-
-function openingOf(state: LoginState): Opening {
-  assert(state.opening !== undefined, 'the first text has been taken');
-  return state.opening;
-}
-
-function handleOf(state: LoginState): SessionHandle {
-  assert(state.handle !== undefined, 'a request has been checked');
-  return state.handle;
-}
-
-function mapOf(pairs: readonly TextPair[]): ReadonlyMap<string, string> {
-  return new Map(pairs.map(({ key, value }) => [key, value]));
-}
-
-function joinPieces(pieces: readonly Uint8Array[]): Uint8Array {
-  const [only] = pieces;
-  if (pieces.length === 1 && only !== undefined) return only;
-  const whole = new Uint8Array(pieces.reduce((length, piece) => length + piece.length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    whole.set(piece, at);
-    at += piece.length;
-  }
-  return whole;
 }
