@@ -88,6 +88,12 @@ test('a transcript that skipped, failed or never ran is not counted as passed', 
     `\n               tests      1      ${ran}      ${passed}      0        0\n`;
   assert.equal(judge(`passed${summary(1, 1)}`, undefined).outcome, 'passed');
   assert.equal(judge(`    [SKIPPED] no UNMAP\npassed${summary(1, 1)}`, undefined).outcome, 'skipped');
+  const skippedAtOnce = `  Test: Simple ...    [SKIPPED] thick\npassed${summary(1, 1)}`;
+  assert.deepEqual(judge(skippedAtOnce, undefined), {
+    outcome: 'skipped',
+    why: 'thick',
+    transcript: skippedAtOnce,
+  });
   assert.equal(judge(`FAILED${summary(1, 0)}`, undefined).outcome, 'failed');
   assert.equal(judge(summary(0, 0), undefined).outcome, 'failed');
   assert.equal(judge(`passed${summary(1, 1)}`, 'ended with SIGSEGV').outcome, 'failed');

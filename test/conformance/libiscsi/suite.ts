@@ -71,7 +71,7 @@ export function judge(transcript: string, ended: string | undefined): TestResult
   const counts = /^\s+tests\s+(\d+)\s+(\d+)\s+(\d+)\s+(\d+)/m.exec(transcript);
   const ran = counts?.[2] === '1';
   const passed = ran && counts[3] === '1' && ended === undefined;
-  const skipped = reasons(transcript, /^\s*\[SKIPPED\]/);
+  const skipped = reasons(transcript, /\[SKIPPED\]/);
   if (passed && skipped === '') return { outcome: 'passed', why: '', transcript };
   if (passed) return { outcome: 'skipped', why: skipped, transcript };
   const complaints = reasons(transcript, /\[FAILED\]|CU_ASSERT|CU_FAIL|rror:|Failed/);
@@ -81,6 +81,6 @@ export function judge(transcript: string, ended: string | undefined): TestResult
 
 function reasons(transcript: string, pattern: RegExp): string {
   const lines = transcript.split('\n').filter((line) => pattern.test(line));
-  const texts = lines.map((line) => line.replace('[SKIPPED]', '').replace('[FAILED]', '').trim());
+  const texts = lines.map((line) => line.replace(/.*\[(?:SKIPPED|FAILED)\]/, '').trim());
   return [...new Set(texts)].slice(0, REASONS_MAX).join(' | ');
 }
