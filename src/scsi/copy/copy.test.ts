@@ -17,6 +17,7 @@ import { createInitiator, createPort, type Ending, type Initiator } from '../tes
 import { createMemoryDevice, type MemoryDevice } from '../testing/memory-device.ts';
 import { thirdPartyCopy } from '../third-party-copy-page.ts';
 import { COPY_COMMANDS } from './commands.ts';
+import { decodeCopyList } from './parameter-list.ts';
 
 interface Stage {
   readonly units: readonly [LogicalUnit, LogicalUnit];
@@ -378,5 +379,40 @@ test('operating parameters and the third-party copy page promise the same limits
       ('00080004' + '03020ae4') +
       ('000c0004' + '00000000') +
       ('80010020' + '00000010' + '00000010' + '10000000' + '09' + '00'.repeat(19)),
+  );
+});
+
+test('any parameter list is a list or a fault', () => {
+  const head = fc.tuple(fc.nat(255), fc.constantFrom(0, 0x10, 0x18), fc.nat(200), fc.nat(200));
+  fc.assert(
+    fc.property(
+      head,
+      fc.uint8Array({ minLength: 16, maxLength: 400 }),
+      ([id, usage, targets, segments], tail) => {
+        const list = Uint8Array.from([
+          id,
+          usage,
+          0,
+          targets,
+          0,
+          0,
+          0,
+          0,
+          0,
+          0,
+          0,
+          segments,
+          0,
+          0,
+          0,
+          0,
+          ...tail,
+        ]);
+        for (let at = 16; at < 16 + targets && at < list.length; at += 32) list[at] = 0xe4;
+        const decoded = decodeCopyList(list);
+        if (decoded.ok) assert.equal(decoded.value.targets.length * 32, targets);
+      },
+    ),
+    { numRuns: 2000 },
   );
 });

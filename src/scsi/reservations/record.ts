@@ -6,6 +6,7 @@
 
 import { crc32c } from '../../base/crc32c.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
+import { decodeUtf8, encodeUtf8 } from '../../base/text.ts';
 import { setU16, setU32, u16, u32 } from '../fields.ts';
 import {
   isAllRegistrants,
@@ -17,7 +18,6 @@ import {
   REGISTRATIONS_MAX,
   type ReservationState,
 } from './state.ts';
-import { bytesOf, textOf } from './transport-id.ts';
 
 const MAGIC = 0x4c535052; // 'LSPR'
 const VERSION = 1;
@@ -30,7 +30,7 @@ const FLAG_APTPL = 0x01;
 /** What must be there after a restart: nothing, unless the last registration asked for it. */
 export function encodeRecord(state: ReservationState): Uint8Array {
   const kept = state.aptpl ? state : NOTHING_RESERVED;
-  const names = kept.registrations.map((registration) => bytesOf(registration.initiatorPort));
+  const names = kept.registrations.map((registration) => encodeUtf8(registration.initiatorPort));
   const length = names.reduce((sum, name) => sum + ENTRY_HEADER_LENGTH + name.length, HEADER_LENGTH);
   const bytes = new Uint8Array(length + CHECKSUM_LENGTH);
   setU32(bytes, 0, MAGIC);
@@ -83,10 +83,10 @@ function decodeEntries(bytes: Uint8Array, count: number): Registration[] | undef
     if (at + ENTRY_HEADER_LENGTH > bytes.length) return undefined;
     const key = (BigInt(u32(bytes, at)) << 32n) | BigInt(u32(bytes, at + 4));
     const end = at + ENTRY_HEADER_LENGTH + u16(bytes, at + 10);
-    const initiatorPort =
-      end <= bytes.length ? textOf(bytes.subarray(at + ENTRY_HEADER_LENGTH, end)) : undefined;
-    if (initiatorPort === undefined || key === 0n) return undefined;
-    registrations.push({ initiatorPort, targetPort: u16(bytes, at + 8), key });
+    if (end > bytes.length || key === 0n) return undefined;
+    const name = decodeUtf8(bytes.subarray(at + ENTRY_HEADER_LENGTH, end));
+    if (!name.ok) return undefined;
+    registrations.push({ initiatorPort: name.value, targetPort: u16(bytes, at + 8), key });
     at = end;
   }
   return at === bytes.length ? registrations : undefined;

@@ -8,7 +8,8 @@
  * Names compare in lower case, as iSCSI names and hexadecimal digits do.
  */
 
-import { type Result, fail, ok } from '../../base/result.ts';
+import { fail, ok, type Result } from '../../base/result.ts';
+import { decodeUtf8, encodeUtf8 } from '../../base/text.ts';
 import { setU16, u16 } from '../fields.ts';
 
 const PROTOCOL_ISCSI = 0x5;
@@ -43,8 +44,9 @@ export function decodeTransportId(bytes: Uint8Array, at: number): Result<Transpo
   if (end > bytes.length) return fail(2);
   const terminator = bytes.indexOf(0, start);
   if (terminator === -1 || terminator >= end) return fail(HEADER_LENGTH);
-  const name = textOf(bytes.subarray(start, terminator))?.toLowerCase();
-  if (name === undefined || name === '') return fail(HEADER_LENGTH);
+  const text = decodeUtf8(bytes.subarray(start, terminator));
+  if (!text.ok || text.value === '') return fail(HEADER_LENGTH);
+  const name = text.value.toLowerCase();
   const length = HEADER_LENGTH + additional;
   if (format === FORMAT_DEVICE) return ok({ kind: 'device', name, length });
   const separator = name.indexOf(',i,0x');
@@ -55,37 +57,11 @@ export function decodeTransportId(bytes: Uint8Array, at: number): Result<Transpo
 
 /** TransportID of an initiator port, format 1. */
 export function encodeTransportId(initiatorPort: string): Uint8Array {
-  const text = bytesOf(initiatorPort);
+  const text = encodeUtf8(initiatorPort);
   const additional = Math.max(ADDITIONAL_LENGTH_MIN, Math.ceil((text.length + 1) / 4) * 4);
   const bytes = new Uint8Array(HEADER_LENGTH + additional);
   bytes[0] = (FORMAT_PORT << 6) | PROTOCOL_ISCSI;
   setU16(bytes, 2, additional);
   bytes.set(text, HEADER_LENGTH);
   return bytes;
-}
-
-/** UTF-8 of `text`; the core has no TextEncoder. */
-export function bytesOf(text: string): Uint8Array {
-  const escaped = encodeURIComponent(text);
-  const bytes: number[] = [];
-  for (let i = 0; i < escaped.length; i += 1) {
-    if (escaped[i] === '%') {
-      bytes.push(Number.parseInt(escaped.slice(i + 1, i + 3), 16));
-      i += 2;
-    } else {
-      bytes.push(escaped.charCodeAt(i));
-    }
-  }
-  return Uint8Array.from(bytes);
-}
-
-/** Undefined when the bytes are no UTF-8. */
-export function textOf(bytes: Uint8Array): string | undefined {
-  let escaped = '';
-  for (const byte of bytes) escaped += `%${byte.toString(16).padStart(2, '0')}`;
-  try {
-    return decodeURIComponent(escaped);
-  } catch {
-    return undefined;
-  }
 }
