@@ -56,13 +56,12 @@ function testsFor(lun: Lane['lun'], tests: readonly SuiteTest[]): SuiteTest[] {
 
 async function runIn(lane: Lane, test: SuiteTest, options: CampaignOptions): Promise<LaneResult> {
   const { lun, medium, target } = lane;
-  const credentials = lun.users[0] === undefined ? '' : `${lun.users[0].user}%${lun.users[0].secret}@`;
-  const url = (portal: string) => `iscsi://${credentials}${portal}/${target}/0`;
+  const urls = options.portals.map((portal, path) => {
+    const credentials = lun.users[path % lun.users.length];
+    return `iscsi://${credentials === undefined ? '' : `${credentials.user}%${credentials.secret}@`}${portal}/${target}/0`;
+  });
   const startedAt = performance.now();
-  const { outcome, why, transcript } = await runTest(test, [
-    url(options.portals[0]),
-    url(options.portals[1]),
-  ]);
+  const { outcome, why, transcript } = await runTest(test, urls);
   const seconds = (performance.now() - startedAt) / 1000;
   if (outcome !== 'passed') {
     const directory = join(options.directory, medium, lun.id);

@@ -17,6 +17,7 @@ export interface MatrixLun {
   /** Lines of a [[device]] and a [[target]] table beyond the usual ones. */
   readonly deviceLines: readonly string[];
   readonly targetLines: readonly string[];
+  /** The n-th path logs in as the n-th user. */
   readonly users: readonly { readonly user: string; readonly secret: string }[];
   /** Suites that are run here; undefined: all. */
   readonly suites: readonly string[] | undefined;

@@ -52,7 +52,7 @@ export async function listTests(): Promise<SuiteTest[]> {
 }
 
 /** `urls`: the LUN over one path, and over a second one. */
-export async function runTest(test: SuiteTest, urls: readonly [string, string]): Promise<TestResult> {
+export async function runTest(test: SuiteTest, urls: readonly string[]): Promise<TestResult> {
   const words = ['-d', '-v', '-V', '-S', '-t', test.path, ...urls];
   const options = { timeout: TEST_LIMIT_MS, killSignal: 'SIGKILL', maxBuffer: TRANSCRIPT_BYTES_MAX } as const;
   try {
