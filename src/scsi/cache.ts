@@ -6,6 +6,8 @@ import type { Command } from './command.ts';
 import { GOOD, goodUnless } from './outcome.ts';
 
 const IMMED = 0x02;
+/** Obsolete since SBC-4; what is on the medium here is in no non-volatile cache above it. */
+const SYNC_NV = 0x04;
 
 /**
  * The whole device is flushed, whatever range is named. With IMMED the answer comes no earlier: a flush that fails after
@@ -15,7 +17,7 @@ function synchronizeCache(opcode: number, length: 10 | 16): Command {
   return {
     name: `SYNCHRONIZE CACHE (${length})`,
     opcode,
-    usage: blockUsage(opcode, length, IMMED),
+    usage: blockUsage(opcode, length, SYNC_NV | IMMED),
     access: 'write',
     plan(request) {
       const wrong = rangeFault(request, lbaOf(request.cdb, length), blocksOf(request.cdb, length));

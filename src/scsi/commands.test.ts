@@ -284,13 +284,9 @@ for (const blockLength of [512, 4096] as const) {
       assert.ok(holes.every((byte) => byte === 0));
     });
 
-    test('WRITE SAME of no number goes to the end; it refuses too much and data of another size', async () => {
+    test('WRITE SAME refuses nothing, too much and data of another size', async () => {
       const client = await readyClient(targetOver(unitOver(ram(blockLength))));
-      assert.equal(said(await client.run(cdb16(0x93, BLOCKS - 3, 0), { dataOut: data(1, 4) })), 'good');
-      const tail = (await client.run(cdb16(0x88, BLOCKS - 4, 4))).data;
-      assert.ok(tail.subarray(0, blockLength).every((byte) => byte === 0));
-      assert.deepEqual(tail.subarray(3 * blockLength), data(1, 4));
-      assert.equal(said(await client.run(cdb16(0x93, BLOCKS, 0), { dataOut: data(1, 4) })), '5/21/00');
+      assert.equal(pointed(await client.run(cdb16(0x93, 0, 0))), 'cdb 10');
       assert.equal(pointed(await client.run(cdb16(0x93, 0, 0x40_0000))), 'cdb 10');
       assert.equal(said(await client.run(cdb16(0x93, 0, 1), { dataOut: data(2, 0) })), '5/0e/03');
       assert.equal(said(await client.run(cdb16(0x93, 0, 1), { dataOut: data(1, 0).subarray(1) })), '5/0e/03');

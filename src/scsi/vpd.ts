@@ -51,7 +51,7 @@ function extendedInquiry(unit: LogicalUnit): Uint8Array {
 function blockLimits(unit: LogicalUnit): Uint8Array {
   const { geometry } = unit.device;
   const bytes = new Uint8Array(0x3c);
-  // WSNZ is zero: WRITE SAME with NUMBER OF LOGICAL BLOCKS zero goes to the last block.
+  bytes[0] = 0x01; // WSNZ: WRITE SAME with NUMBER OF LOGICAL BLOCKS zero is refused
   bytes[1] = COMPARE_AND_WRITE_BLOCKS_MAX;
   setU16(bytes, 2, 1 << geometry.physicalBlockExponent);
   setU32(bytes, 4, transferBlocksMax(geometry));

@@ -33,12 +33,11 @@ function writeSame(opcode: number, length: 10 | 16): Command {
 function planWriteSame(request: Request, length: 10 | 16): Result<number, Fault> {
   const { cdb, task, unit } = request;
   const { geometry } = unit.device;
-  const lba = lbaOf(cdb, length);
-  if (lba >= geometry.blockCount) return refuse('lbaOutOfRange');
-  const blocks = blocksNamed(request, length);
-  if (blocks > writeSameBlocksMax(geometry)) return fail(invalidCdbField(blocksByte(length)));
+  const blocks = blocksOf(cdb, length);
+  // WSNZ, and MAXIMUM WRITE SAME LENGTH.
+  if (blocks === 0 || blocks > writeSameBlocksMax(geometry)) return fail(invalidCdbField(blocksByte(length)));
   if ((cdb[1]! & UNMAP_BIT) !== 0 && !geometry.thin) return fail(invalidCdbField(1, 3));
-  const wrong = rangeFault(request, lba, blocks);
+  const wrong = rangeFault(request, lbaOf(cdb, length), blocks);
   if (wrong !== undefined) return fail(wrong);
   if ((cdb[1]! & NDOB_BIT) !== 0) return PLAN_NOTHING;
   // One block is due; more says that the initiator means something else.
@@ -46,17 +45,11 @@ function planWriteSame(request: Request, length: 10 | 16): Result<number, Fault>
   return ok(geometry.blockLength);
 }
 
-/** WSNZ is zero: no number of blocks means all up to the last. */
-function blocksNamed({ cdb, unit }: Request, length: 10 | 16): number {
-  const blocks = blocksOf(cdb, length);
-  return blocks === 0 ? unit.device.geometry.blockCount - lbaOf(cdb, length) : blocks;
-}
-
 function spread(request: Request, length: 10 | 16): MaybeAsync<Result<void, DeviceFault>> {
   const { cdb } = request;
   const { device } = request.unit;
   const lba = lbaOf(cdb, length);
-  const blocks = blocksNamed(request, length);
+  const blocks = blocksOf(cdb, length);
   const pattern =
     (cdb[1]! & NDOB_BIT) === 0 ? joined(request.dataOut) : new Uint8Array(device.geometry.blockLength);
   // Unmapped blocks read as zeros (LBPRZ), so only zeros may be unmapped (SBC-3 §4.7.3.4.4).
