@@ -2,9 +2,11 @@
 
 export interface SessionStatistics {
   readonly initiatorName: string;
-  readonly targetName: string;
+  /** Undefined for a discovery session. */
+  readonly targetName: string | undefined;
   /** 'initiator address → portal'. */
   readonly path: string;
+  readonly commands: number;
 }
 
 export interface DeviceStatistics {

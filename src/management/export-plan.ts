@@ -15,6 +15,7 @@ export interface ExportOptions {
   readonly sector: BlockLength;
   readonly physicalSector?: BlockLength;
   readonly portal?: readonly string[];
+  readonly announce?: readonly string[];
   readonly name?: string;
   readonly readOnly?: boolean;
   readonly removable?: boolean;
@@ -66,10 +67,15 @@ export function planExport(
   const allow = allowOf(options);
   if (!allow.ok) return allow;
   const portals = [...new Set(options.portal ?? [DEFAULT_PORTAL])];
+  const announce = options.announce;
   return ok({
     name: hostName(),
     stateDirectory: context.stateDirectory,
-    portals,
+    portals: portals.map((address, index) => ({
+      address,
+      // What is announced stands for all portals together, so one of them carries it.
+      announce: announce === undefined ? undefined : index === 0 ? announce : [],
+    })),
     engines: options.engines,
     devices,
     targets: [

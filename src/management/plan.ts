@@ -4,16 +4,23 @@
  */
 
 import { createHash } from 'node:crypto';
+import os from 'node:os';
 import type { DeviceSpec, EngineSpec, Identity, TargetSpec } from '../engine/spec.ts';
 
 export interface NodePlan {
   readonly name: string;
   readonly stateDirectory: string | undefined;
-  /** Addresses to listen on, as written: port 0 is not chosen yet. */
-  readonly portals: readonly string[];
+  readonly portals: readonly PortalPlan[];
   readonly engines: number;
   readonly devices: readonly DeviceSpec[];
   readonly targets: readonly TargetSpec[];
+}
+
+export interface PortalPlan {
+  /** Where to listen, as written: port 0 is not chosen yet. */
+  readonly address: string;
+  /** What discovery tells initiators, where that is another address; undefined: what is listened on. */
+  readonly announce: readonly string[] | undefined;
 }
 
 /** All portals of a node form one portal group: any of them reaches the same targets. */
@@ -63,10 +70,12 @@ function groupsOf(targets: readonly TargetSpec[]): readonly (readonly TargetSpec
 
 /** The engines' specifications once the portals' ports are known. `bound`: the address of each of `plan.portals`. */
 export function engineSpecs(plan: NodePlan, bound: readonly string[]): readonly EngineSpec[] {
-  const addressOf = new Map(plan.portals.map((portal, index) => [portal, bound[index]!]));
+  const announced = new Map(
+    plan.portals.map(({ address, announce }, index) => [address, announce ?? reachableAt(bound[index]!)]),
+  );
   const targets = plan.targets.map((target) => ({
     ...target,
-    portals: target.portals.map((portal) => addressOf.get(portal) ?? portal),
+    portals: target.portals.flatMap((portal) => announced.get(portal) ?? []),
   }));
   const owners = assignTargets(targets, plan.engines);
   return Array.from({ length: plan.engines }, (_, engine) => {
@@ -81,4 +90,18 @@ export function engineSpecs(plan: NodePlan, bound: readonly string[]): readonly 
       announced: engine === 0 ? targets.filter((target) => owners.get(target.name) !== 0) : [],
     };
   });
+}
+
+/** Who listens on every address is announced with each that others can reach. */
+function reachableAt(bound: string): readonly string[] {
+  const wildcard = /^(0\.0\.0\.0|\[::\]):(\d+)$/.exec(bound);
+  if (wildcard === null) return [bound];
+  const families = wildcard[1] === '0.0.0.0' ? ['IPv4'] : ['IPv4', 'IPv6'];
+  const own = Object.values(os.networkInterfaces())
+    .flatMap((addresses) => addresses ?? [])
+    .filter(({ family, address }) => families.includes(family) && !/^fe80:/i.test(address));
+  const outer = own.filter((address) => !address.internal);
+  return (outer.length > 0 ? outer : own).map(({ family, address }) =>
+    family === 'IPv6' ? `[${address}]:${wildcard[2]}` : `${address}:${wildcard[2]}`,
+  );
 }

@@ -78,7 +78,7 @@ class NodeSupervisor implements Supervisor {
     const bound: Listener[] = [];
     this.#listeners = bound;
     for (const portal of plan.portals) {
-      const listener = await listen(portal, (arrival) => {
+      const listener = await listen(portal.address, (arrival) => {
         if (this.#router === undefined) arrival.drop();
         else this.#router.arrive(arrival);
       });

@@ -8,7 +8,7 @@
 
 import { Socket, type SocketConstructorOpts } from 'node:net';
 import type { ByteStream, StreamHandlers } from '../ports/byte-stream.ts';
-import { ReceiveBuffers } from './receive-buffers.ts';
+import { ReceiveBuffers, ReceiveSlab } from './receive-buffers.ts';
 
 /** Above this backlog `send` asks to stop producing, until it is below the low mark. */
 const BACKLOG_BYTES_HIGH = 4 * 1024 * 1024;
@@ -34,6 +34,7 @@ class TcpStream implements ByteStream {
   private head: Uint8Array | undefined;
   private cause: string | undefined;
   private aboveHighWater = false;
+  private paused = false;
   private turnEndRequested = false;
   private linger: NodeJS.Timeout | undefined;
 
@@ -67,7 +68,7 @@ class TcpStream implements ByteStream {
     }
     this.phase = 'open';
     if (this.head !== undefined) this.feedHead(this.head);
-    if (this.open) this.socket.resume();
+    if (this.open && !this.paused) this.socket.resume();
   }
 
   send(segments: readonly Uint8Array[], onTaken?: () => void): boolean {
@@ -103,10 +104,16 @@ class TcpStream implements ByteStream {
   }
 
   pause(): void {
+    this.paused = true;
     this.socket.pause();
+    // A resume earlier in this turn takes effect behind our back, on the next tick: undo it there.
+    process.nextTick(() => {
+      if (this.paused && this.open) this.socket.pause();
+    });
   }
 
   resume(): void {
+    this.paused = false;
     if (this.open) this.socket.resume();
   }
 
@@ -124,15 +131,14 @@ class TcpStream implements ByteStream {
     return this.phase === 'open' || this.phase === 'ended';
   }
 
+  /** In memory of its own: the kernel already knows where the first read goes, and that is the slab's beginning. */
+  /** In a slab of its own: the first read already has its place in the stream's. */
   private feedHead(head: Uint8Array): void {
     this.head = undefined;
-    for (let at = 0; at < head.length && this.open; ) {
-      const room = this.receive.next();
-      const length = Math.min(room.length, head.length - at);
-      room.set(head.subarray(at, at + length));
-      this.onRead(length);
-      at += length;
-    }
+    const slab = new ReceiveSlab(Uint8Array.from(head).buffer);
+    slab.end = head.length;
+    this.handlers?.onBytes(slab);
+    slab.retire();
   }
 
   /** Always goes on reading: back-pressure is `pause`. */

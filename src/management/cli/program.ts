@@ -61,6 +61,11 @@ function exportCommand(program: Command, actions: Actions): void {
       `where to listen; again for more; port 0 takes a free one (default: ${DEFAULT_PORTAL})`,
       list,
     )
+    .option(
+      '--announce <address:port>',
+      'what discovery tells initiators, where it is another address; again for more',
+      list,
+    )
     .option('--name <iqn>', 'iSCSI name of the target (default: made from host and file)')
     .option('--read-only', 'refuse writes')
     .option('--removable', 'a medium that initiators can eject')

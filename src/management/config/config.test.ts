@@ -26,10 +26,13 @@ function planOf(text: string, directory = '/srv'): Result<NodePlan, readonly Con
 
 const DISK = '[[device]]\nname = "d"\nkind = "ram"\nsize = "1M"\n';
 const OPEN = 'allow = ["*"]\n';
+const PORTAL = '[[portal]]\naddress = "192.0.2.9:3260"\n';
 
 const mistakes: readonly (readonly [title: string, text: string, complaint: RegExp])[] = [
   ['not TOML', 'a = \n', /line 1, column 5: not TOML/],
-  ['nothing to serve', '', /there is no \[\[target\]\]/],
+  ['nothing to serve', PORTAL, /there is no \[\[target\]\]/],
+  ['no portal', `[[target]]\nalias = "a"\n${OPEN}`, /there is no \[\[portal\]\]: write one/],
+  ['a bad portal', PORTAL.replace(':3260', ''), /address = "192.0.2.9": write an address and a port/],
   ['a misspelt key', '[node]\nengine = 2\n', /\[node\] engine: there is no such key/],
   ['a misspelt table', '[[devices]]\n', /devices: there is no such key/],
   ['too many engines', '[node]\nengines = 1000\n', /\[node\] engines = 1000: at most 64/],
@@ -160,9 +163,9 @@ chap.users = [{ user = "u", secret = "0123456789ab" }]
 });
 
 test('a device keeps its identity, and no two devices share one', () => {
-  const one = planOf(`${DISK}[[target]]\nalias = "a"\n${OPEN}`);
-  const again = planOf(`${DISK}[[target]]\nalias = "b"\n${OPEN}`);
-  const other = planOf(`${DISK.replace('"d"', '"e"')}[[target]]\nalias = "a"\n${OPEN}`);
+  const one = planOf(`${PORTAL}${DISK}[[target]]\nalias = "a"\n${OPEN}`);
+  const again = planOf(`${PORTAL}${DISK}[[target]]\nalias = "b"\n${OPEN}`);
+  const other = planOf(`${PORTAL}${DISK.replace('"d"', '"e"')}[[target]]\nalias = "a"\n${OPEN}`);
   assert.ok(one.ok && again.ok && other.ok);
   const identity = one.value.devices[0]!.identity;
   assert.match(identity.naa, /^6024c53[0-9a-f]{25}$/);
@@ -173,7 +176,7 @@ test('a device keeps its identity, and no two devices share one', () => {
 test('a secret may stand in a file that only some can read', () => {
   const directory = mkdtempSync(path.join(os.tmpdir(), 'lockstep-'));
   try {
-    const text = `[[target]]\nalias = "a"\nchap.users = [{ user = "u", secret_file = "secret" }]\n`;
+    const text = `${PORTAL}[[target]]\nalias = "a"\nchap.users = [{ user = "u", secret_file = "secret" }]\n`;
     assert.match(JSON.stringify(planOf(text, directory)), /there is no such file/);
     writeFileSync(path.join(directory, 'secret'), '0123456789ab\n', { mode: 0o600 });
     const good = planOf(text, directory);

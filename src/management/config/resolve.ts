@@ -30,22 +30,22 @@ export interface ResolveOptions {
   readonly startId: string;
 }
 
-const DEFAULT_PORTAL = '0.0.0.0:3260';
-
 export function resolveConfig(
   config: ConfigFile,
   options: ResolveOptions,
 ): Result<NodePlan, readonly ConfigFault[]> {
   const faults: ConfigFault[] = [];
   const node = config.node.name ?? hostName();
-  const portals =
-    config.portal.length === 0 ? [DEFAULT_PORTAL] : config.portal.map((portal) => portal.address);
+  const portals = config.portal.map((portal) => portal.address);
   unique(portals, '[[portal]] address', faults);
   unique(
     config.device.map((device) => device.name),
     '[[device]] name',
     faults,
   );
+  if (portals.length === 0) {
+    faults.push({ place: '', message: 'there is no [[portal]]: write one with address = "ADDRESS:3260"' });
+  }
   if (config.target.length === 0) {
     faults.push({ place: '', message: 'there is no [[target]]: nothing would be served' });
   }
@@ -63,7 +63,7 @@ export function resolveConfig(
   return ok({
     name: node,
     stateDirectory: options.stateDirectory,
-    portals,
+    portals: config.portal,
     engines: config.node.engines,
     devices: config.device.map((table) => deviceOf(table, options)),
     targets,

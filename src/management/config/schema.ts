@@ -84,7 +84,14 @@ const device = z.discriminatedUnion(
   { error: 'write kind = "file" or kind = "ram"' },
 );
 
-const portal = z.strictObject({ address: text('an address such as "192.0.2.1:3260"') });
+const address = text('an address such as "192.0.2.1:3260"').regex(
+  /^(?:\[[0-9a-fA-F:.%\w]+\]|[0-9.]+):\d{1,5}$/,
+  'write an address and a port, such as "192.0.2.1:3260" or "[2001:db8::1]:3260"',
+);
+
+const portal = z
+  .strictObject({ address, announce: z.array(address).min(1, 'name at least one address').optional() })
+  .transform((table) => ({ address: table.address, announce: table.announce }));
 
 const lun = z.strictObject({
   device: text('the name of a device'),

@@ -1,6 +1,9 @@
-/** A device that counts what is asked of it, for statistics. Adds two additions to a read or write and nothing else. */
+/**
+ * A device as it is served: what is asked of it is counted, for statistics, and it has the physical block length that
+ * the administrator says, where the medium says another. Costs a read or write two additions.
+ */
 
-import type { BlockDevice, Extent, WriteCache, Durability } from '../ports/block-device.ts';
+import type { BlockDevice, Durability, Extent, Geometry, WriteCache } from '../ports/block-device.ts';
 
 export interface DeviceCounts {
   reads: number;
@@ -9,24 +12,35 @@ export interface DeviceCounts {
   blocksWritten: number;
 }
 
-export interface CountedDevice extends BlockDevice {
+export interface ServedDevice extends BlockDevice {
   readonly counts: Readonly<DeviceCounts>;
 }
 
-export function countedDevice(device: BlockDevice): CountedDevice {
-  return new Counted(device);
+export function servedDevice(device: BlockDevice, physicalBlockExponent: number | undefined): ServedDevice {
+  return new Served(device, physicalBlockExponent);
 }
 
-class Counted implements CountedDevice {
+class Served implements ServedDevice {
   readonly counts: DeviceCounts = { reads: 0, writes: 0, blocksRead: 0, blocksWritten: 0 };
   readonly #device: BlockDevice;
+  readonly #physicalBlockExponent: number | undefined;
+  /** The device's geometry, and what is made of it: made again when the device's changes. */
+  #beneath: Geometry;
+  #shown: Geometry;
 
-  constructor(device: BlockDevice) {
+  constructor(device: BlockDevice, physicalBlockExponent: number | undefined) {
     this.#device = device;
+    this.#physicalBlockExponent = physicalBlockExponent;
+    this.#beneath = device.geometry;
+    this.#shown = this.#show();
   }
 
   get geometry() {
-    return this.#device.geometry;
+    if (this.#device.geometry !== this.#beneath) {
+      this.#beneath = this.#device.geometry;
+      this.#shown = this.#show();
+    }
+    return this.#shown;
   }
 
   get writeCache() {
@@ -81,6 +95,11 @@ class Counted implements CountedDevice {
 
   close() {
     return this.#device.close();
+  }
+
+  #show(): Geometry {
+    const physicalBlockExponent = this.#physicalBlockExponent ?? this.#beneath.physicalBlockExponent;
+    return { ...this.#beneath, physicalBlockExponent };
   }
 
   #wrote(blocks: number): void {

@@ -1,0 +1,149 @@
+/** Opens what a device's specification says: the medium, the store on it, the logical unit in front of it. */
+
+import { assert } from '../base/assert.ts';
+import { fail, ok, type Result } from '../base/result.ts';
+import type { BlockDevice } from '../ports/block-device.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Crc32c, Crypto } from '../ports/crypto.ts';
+import type { Disk } from '../ports/disk.ts';
+import type { RecordFile } from '../ports/record-file.ts';
+import type { Trace } from '../ports/trace.ts';
+import { createLogicalUnit, type LogicalUnit } from '../scsi/logical-unit.ts';
+import { openReservations } from '../scsi/reservations/reservations.ts';
+import { openFlatStore } from '../store/flat-store.ts';
+import { createRamStore } from '../store/ram-store.ts';
+import { type ServedDevice, servedDevice } from './served-device.ts';
+import type { StartFault } from './messages.ts';
+import type { DeviceSpec, FileDeviceSpec, Identity } from './spec.ts';
+
+/** The doors of one storage node to the world. */
+export interface StorageNodePorts {
+  readonly clock: Clock;
+  readonly crypto: Crypto;
+  readonly crc32c: Crc32c;
+  readonly trace: Trace;
+  /** Opens, and where the specification says so creates, the file. */
+  openDisk(
+    spec: FileDeviceSpec,
+    onProgress: (done: number, total: number) => void,
+  ): Promise<Result<Disk, StartFault>>;
+  /** A durable record of this name. */
+  openRecord(name: string): RecordFile | undefined;
+}
+
+/** A device of this engine while it is served. */
+export interface OpenDevice {
+  readonly spec: DeviceSpec;
+  readonly identity: Identity;
+  readonly device: ServedDevice;
+  readonly unit: LogicalUnit;
+}
+
+const PRODUCT = 'VIRTUAL DISK';
+const REVISION = '0001';
+/** Most media have 4096-byte physical sectors now; initiators align to what we say. */
+const PHYSICAL_BLOCK_LENGTH = 4096;
+
+export async function openDevice(
+  spec: DeviceSpec,
+  options: {
+    readonly incarnation: number;
+    readonly durable: boolean;
+    readonly ports: StorageNodePorts;
+    readonly onProgress: (done: number, total: number) => void;
+  },
+): Promise<Result<OpenDevice, StartFault>> {
+  const { ports, incarnation } = options;
+  const store =
+    spec.kind === 'ram'
+      ? openRam(spec)
+      : await openFile(spec, ports, (done, total) => options.onProgress(done, total));
+  if (!store.ok) return store;
+  const identity = spec.kind === 'ram' ? renewed(spec.identity, incarnation, ports.crypto) : spec.identity;
+  // What protects the content must live as long as the content, and no longer.
+  const record =
+    spec.kind === 'file' && options.durable ? ports.openRecord(`${identity.naa}.reservations`) : undefined;
+  const reservations = await openReservations(
+    record === undefined ? { trace: ports.trace } : { record, trace: ports.trace },
+  );
+  if (!reservations.ok) {
+    await store.value.close();
+    return fail(
+      system(
+        spec,
+        `its persistent reservations in ${reservations.fault.name} cannot be read (${reservations.fault.cause}): restore that file, or remove it to give all reservations up`,
+      ),
+    );
+  }
+  const device = servedDevice(store.value, spec.physicalBlockExponent);
+  const unit = createLogicalUnit({
+    device,
+    identity: { product: PRODUCT, revision: REVISION, serial: identity.serial, naa: hexBytes(identity.naa) },
+    removable: spec.removable,
+    clock: ports.clock,
+    reservations: reservations.value,
+  });
+  return ok({ spec, identity, device, unit });
+}
+
+function openRam(spec: Extract<DeviceSpec, { kind: 'ram' }>): Result<BlockDevice, StartFault> {
+  const { blockLength, length } = spec;
+  if (length % blockLength !== 0) {
+    return fail(configuration(spec, `its size is no multiple of the sector length ${blockLength}`));
+  }
+  const store = createRamStore({
+    blockLength,
+    blockCount: length / blockLength,
+    physicalBlockExponent: spec.physicalBlockExponent ?? Math.log2(PHYSICAL_BLOCK_LENGTH / blockLength),
+    thin: spec.provisioning === 'thin',
+    readOnly: spec.readOnly,
+  });
+  store.setWriteCache(spec.writeCache);
+  return ok(store);
+}
+
+async function openFile(
+  spec: FileDeviceSpec,
+  ports: StorageNodePorts,
+  onProgress: (done: number, total: number) => void,
+): Promise<Result<BlockDevice, StartFault>> {
+  const disk = await ports.openDisk(spec, onProgress);
+  if (!disk.ok) return disk;
+  const store = openFlatStore({
+    disk: disk.value,
+    blockLength: spec.blockLength,
+    writeCache: spec.writeCache,
+    ...(spec.provisioning === 'thick' ? { thin: false } : {}),
+  });
+  if (store.ok) return store;
+  await disk.value.close();
+  const remedy = `enlarge it, or choose the other sector length`;
+  return fail(configuration(spec, `${store.fault.message}; ${remedy}`));
+}
+
+/** What was in memory is gone after a restart: an initiator must not take the empty disk for the one it knew. */
+function renewed(identity: Identity, incarnation: number, crypto: Crypto): Identity {
+  if (incarnation === 0) return identity;
+  const parts = [hexBytes(identity.naa), Uint8Array.of(incarnation & 0xff, (incarnation >> 8) & 0xff)];
+  const hash = hexText(crypto.digest('sha256', parts));
+  return { naa: identity.naa.slice(0, 7) + hash.slice(0, 25), serial: hash.slice(0, 16).toUpperCase() };
+}
+
+function configuration(spec: DeviceSpec, why: string): StartFault {
+  return { reason: 'configuration', message: `Device ${spec.name} cannot be served: ${why}.` };
+}
+
+function system(spec: DeviceSpec, why: string): StartFault {
+  return { reason: 'system', message: `Device ${spec.name} cannot be served: ${why}.` };
+}
+
+function hexBytes(text: string): Uint8Array {
+  assert(text.length % 2 === 0, 'hex: whole bytes');
+  return Uint8Array.from({ length: text.length / 2 }, (_, at) =>
+    Number.parseInt(text.slice(2 * at, 2 * at + 2), 16),
+  );
+}
+
+function hexText(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}

@@ -1,0 +1,65 @@
+/** From a target's specification to what the iSCSI side asks: who may log in, how, with what parameters. */
+
+import { assert } from '../base/assert.ts';
+import { encodeUtf8 } from '../base/text.ts';
+import type { ChapAlgorithm } from '../iscsi/login/chap.ts';
+import { normalizeName } from '../iscsi/login/names.ts';
+import { DEFAULT_LIMITS, type NegotiationLimits } from '../iscsi/login/parameters.ts';
+import type { AuthenticationPolicy, ChapCredential } from '../iscsi/login/policy.ts';
+import type { IscsiTarget } from '../iscsi/target.ts';
+import type { DigestAlgorithm } from '../ports/crypto.ts';
+import type { ScsiTargetDevice } from '../ports/scsi-target.ts';
+import type { ChapSpec, Credentials, TargetSpec } from './spec.ts';
+
+/** RFC 7143 §12.1.3 and the numbers IANA has added since. */
+const CHAP_ALGORITHM: Readonly<Record<DigestAlgorithm, ChapAlgorithm>> = {
+  md5: 5,
+  sha1: 6,
+  sha256: 7,
+  'sha3-256': 8,
+};
+
+const DIGESTS_REQUIRED: NegotiationLimits = {
+  ...DEFAULT_LIMITS,
+  headerDigest: ['CRC32C'],
+  dataDigest: ['CRC32C'],
+};
+
+/** `scsi` is undefined for a target of another engine, which is only announced here. */
+export function iscsiTarget(spec: TargetSpec, scsi: ScsiTargetDevice | undefined): IscsiTarget {
+  return {
+    name: normalized(spec.name),
+    alias: spec.alias,
+    portals: spec.portals.map((address) => ({ address, portalGroupTag: spec.portalGroupTag })),
+    availability: scsi === undefined ? 'unavailable' : 'available',
+    redirection: undefined,
+    authentication: authenticationOf(spec.chap),
+    initiators:
+      spec.allow?.map((name) => ({ initiatorName: normalized(name), chapName: undefined })) ?? 'any',
+    limits: spec.digests === 'required' ? DIGESTS_REQUIRED : DEFAULT_LIMITS,
+    scsi,
+  };
+}
+
+function authenticationOf(chap: ChapSpec | undefined): AuthenticationPolicy {
+  if (chap === undefined) return { allowNone: true, chap: undefined };
+  return {
+    allowNone: false,
+    chap: {
+      algorithms: chap.algorithms.map((algorithm) => CHAP_ALGORITHM[algorithm]),
+      users: chap.users.map(credential),
+      target: chap.mutual === undefined ? undefined : credential(chap.mutual),
+      requireMutual: false,
+    },
+  };
+}
+
+function credential({ user, secret }: Credentials): ChapCredential {
+  return { name: user, secret: encodeUtf8(secret) };
+}
+
+function normalized(name: string): string {
+  const plain = normalizeName(name);
+  assert(plain !== undefined, 'a specification has valid iSCSI names');
+  return plain;
+}

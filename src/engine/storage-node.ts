@@ -1,0 +1,137 @@
+/**
+ * One engine's storage node: opens the devices, puts targets in front of them, takes connections, drains. Production
+ * and simulator run this same object; only its ports differ.
+ *
+ *   openStorageNode → accept* → drain
+ */
+
+import { assert } from '../base/assert.ts';
+import { ok, type Result } from '../base/result.ts';
+import type { ByteStream } from '../ports/byte-stream.ts';
+import { createIscsiNode, type IscsiNode } from '../iscsi/target.ts';
+import { createLoginThrottle } from '../iscsi/login/throttle.ts';
+import { DEFAULT_LIMITS } from '../iscsi/login/parameters.ts';
+import { findAmong } from '../scsi/copy/designator.ts';
+import { createTargetDevice } from '../scsi/target-device.ts';
+import { openDevice, type OpenDevice, type StorageNodePorts } from './devices.ts';
+import { iscsiTarget } from './iscsi-target.ts';
+import type { StartFault } from './messages.ts';
+import type { EngineSpec } from './spec.ts';
+import type { DeviceStatistics, EngineStatistics } from './statistics.ts';
+
+/** What initiators get to log out by themselves on a stop. */
+const LOGOUT_MS_MAX = 3000;
+
+export interface StorageNode {
+  /** `answered`: Login Responses that were sent on it before (login-peek.ts). */
+  accept(stream: ByteStream, answered: number): void;
+  /** Ends the sessions in order, finishes what runs, flushes. Answers at the latest after `withinMs`, or nearly. */
+  drain(withinMs: number): Promise<void>;
+  statistics(): Omit<EngineStatistics, 'pid'>;
+}
+
+export async function openStorageNode(
+  spec: EngineSpec,
+  ports: StorageNodePorts,
+  onProgress: (device: string, done: number, total: number) => void,
+): Promise<Result<StorageNode, StartFault>> {
+  const devices = new Map<string, OpenDevice>();
+  for (const device of spec.devices) {
+    const opened = await openDevice(device, {
+      incarnation: spec.incarnation,
+      durable: spec.stateDirectory !== undefined,
+      ports,
+      onProgress: (done, total) => onProgress(device.name, done, total),
+    });
+    if (!opened.ok) {
+      await Promise.all(Array.from(devices.values(), (other) => other.device.close()));
+      return opened;
+    }
+    devices.set(device.name, opened.value);
+    ports.trace('info', 'device.opened', { device: device.name, naa: opened.value.identity.naa });
+  }
+  const iscsi = createIscsi(spec, devices, ports);
+  return ok({
+    accept: (stream, answered) => iscsi.accept(stream, { answered }),
+    drain: (withinMs) => drain(iscsi, devices, ports, withinMs),
+    statistics: () => ({
+      engine: spec.engine,
+      sessions: iscsi.sessions().map((session) => ({
+        initiatorName: session.initiatorName,
+        targetName: session.targetName,
+        path: `${session.initiatorAddress} → ${session.portalAddress}`,
+        commands: session.commands,
+      })),
+      devices: Array.from(devices.values(), statisticsOf),
+    }),
+  });
+}
+
+function createIscsi(
+  spec: EngineSpec,
+  devices: ReadonlyMap<string, OpenDevice>,
+  ports: StorageNodePorts,
+): IscsiNode {
+  const { clock, crypto, crc32c, trace } = ports;
+  const iscsi = createIscsiNode({
+    clock,
+    crypto,
+    crc32c,
+    trace,
+    // Which targets there are is told to those whom their rules name; each target then asks for proof itself.
+    discovery: { allowNone: true, chap: undefined },
+    discoveryLimits: DEFAULT_LIMITS,
+    sendTargetsAllInNormalSession: spec.targets.some((target) => target.sendTargetsInNormalSession),
+    throttle: createLoginThrottle(),
+  });
+  for (const target of spec.targets) {
+    const units = target.luns.map(({ lun, device }) => {
+      const opened = devices.get(device);
+      assert(opened !== undefined, 'a LUN names a device of the engine');
+      return [lun, opened.unit] as const;
+    });
+    const scsi = createTargetDevice({
+      targetName: target.name,
+      portalGroupTag: target.portalGroupTag,
+      relativeTargetPort: target.relativeTargetPort,
+      units: new Map(units),
+      // Copies between devices of one node, whichever target each stands behind.
+      findUnit: (designator) =>
+        findAmong(
+          Array.from(devices.values(), ({ unit }) => unit),
+          designator,
+        ),
+      trace,
+    });
+    iscsi.addTarget(iscsiTarget(target, scsi));
+  }
+  for (const target of spec.announced) iscsi.addTarget(iscsiTarget(target, undefined));
+  return iscsi;
+}
+
+async function drain(
+  iscsi: IscsiNode,
+  devices: ReadonlyMap<string, OpenDevice>,
+  ports: StorageNodePorts,
+  withinMs: number,
+): Promise<void> {
+  ports.trace('info', 'engine.draining', { sessions: iscsi.sessions().length });
+  // The rest is for tasks that run and for the flush.
+  await iscsi.stop(true, Math.min(LOGOUT_MS_MAX, withinMs / 2));
+  await Promise.all(Array.from(devices.values(), ({ device }) => device.close()));
+}
+
+function statisticsOf({ spec, identity, device }: OpenDevice): DeviceStatistics {
+  const { geometry, counts } = device;
+  return {
+    name: spec.name,
+    kind: spec.kind,
+    bytes: geometry.blockCount * geometry.blockLength,
+    readOnly: geometry.readOnly,
+    naa: identity.naa,
+    reads: counts.reads,
+    writes: counts.writes,
+    bytesRead: counts.blocksRead * geometry.blockLength,
+    bytesWritten: counts.blocksWritten * geometry.blockLength,
+  };
+}

@@ -1,0 +1,206 @@
+/** The process a user starts: reads the command line and, for the commands that serve, is the supervisor. */
+
+import { mkdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { CommanderError } from 'commander';
+import { createLoginRouter } from './engine/login-router.ts';
+import type { StartFault } from './engine/messages.ts';
+import { createProgram, type Actions, type Common } from './management/cli/program.ts';
+import { ExitStatus } from './management/cli/exit-status.ts';
+import { createProgress } from './management/cli/progress.ts';
+import { readyLine, readyText } from './management/cli/ready.ts';
+import { formatFaults, readConfig } from './management/config/load.ts';
+import { resolveConfig } from './management/config/resolve.ts';
+import { askStatus, formatStatus } from './management/control/client.ts';
+import { type ExportOptions, planExport } from './management/export-plan.ts';
+import type { NodePlan } from './management/plan.ts';
+import { defaultStateDirectory, machineId, newStartId, nodeIdIn } from './management/state.ts';
+import { createSupervisor } from './management/supervisor.ts';
+import { spawnChild } from './runtime/child-process.ts';
+import { systemClock } from './runtime/clock.ts';
+import { listen } from './runtime/listener.ts';
+import { createLog } from './runtime/log.ts';
+import { onStopSignals } from './runtime/signals.ts';
+
+const EXAMPLE_BYTES = 2 ** 30;
+const root = path.resolve(import.meta.dirname, '..');
+
+export async function runCommand(argv: readonly string[]): Promise<void> {
+  const { version } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')) as {
+    version: string;
+  };
+  const program = createProgram(version, actions);
+  program.exitOverride();
+  for (const command of program.commands) {
+    command.exitOverride();
+    for (const inner of command.commands) inner.exitOverride();
+  }
+  try {
+    await program.parseAsync([...argv]);
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    process.exitCode = error.exitCode === 0 ? ExitStatus.ok : ExitStatus.usage;
+  }
+}
+
+const actions: Actions = { export: exportDisks, serve, start, status, checkConfig };
+
+async function exportDisks(
+  files: readonly string[],
+  options: ExportOptions & Common & { readonly state?: string },
+): Promise<void> {
+  const stateDirectory = path.resolve(options.state ?? path.join(defaultStateDirectory(), 'export'));
+  const plan = planExport(files, options, {
+    directory: process.cwd(),
+    stateDirectory,
+    nodeId: machineId(),
+    startId: newStartId(),
+  });
+  if (plan.ok) await run(plan.value, options);
+  else refuse(plan.fault);
+}
+
+async function start(
+  options: Common & { readonly portal: string; readonly directory: string },
+): Promise<void> {
+  const directory = path.resolve(options.directory);
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  await exportDisks([path.join(directory, 'example.img')], {
+    ...options,
+    size: EXAMPLE_BYTES,
+    sector: 512,
+    portal: [options.portal],
+    provisioning: 'thin',
+    writeCache: 'through',
+    digests: 'optional',
+    engines: 1,
+    state: path.join(directory, 'state'),
+  });
+}
+
+async function serve(options: Common & { readonly config: string }): Promise<void> {
+  const plan = planOf(options.config, true);
+  if (plan === undefined) return;
+  await run(plan, options);
+}
+
+function checkConfig(file: string): Promise<void> {
+  const plan = planOf(file, false);
+  if (plan !== undefined) {
+    process.stdout.write(`${file}: good; ${plan.targets.length} targets, ${plan.devices.length} devices\n`);
+  }
+  return Promise.resolve();
+}
+
+/** `forReal`: the state directory is made and the node gets its lasting identity. */
+function planOf(file: string, forReal: boolean): NodePlan | undefined {
+  const config = readConfig(file);
+  if (!config.ok) {
+    refuse(formatFaults(file, config.fault));
+    return undefined;
+  }
+  const directory = path.dirname(path.resolve(file));
+  const stateDirectory = path.resolve(
+    directory,
+    config.value.node.state_directory ?? defaultStateDirectory(),
+  );
+  const nodeId = forReal ? nodeIdIn(stateDirectory) : { ok: true as const, value: 'check' };
+  if (!nodeId.ok) {
+    process.stderr.write(`lockstep: ${nodeId.fault}\n`);
+    process.exitCode = ExitStatus.failure;
+    return undefined;
+  }
+  const plan = resolveConfig(config.value, {
+    directory,
+    stateDirectory,
+    nodeId: nodeId.value,
+    startId: newStartId(),
+  });
+  if (plan.ok) return plan.value;
+  refuse(formatFaults(file, plan.fault));
+  return undefined;
+}
+
+async function status(options: { readonly state?: string; readonly json?: boolean }): Promise<void> {
+  const directory = path.resolve(options.state ?? defaultStateDirectory());
+  const answer = await askStatus(directory);
+  if (!answer.ok) {
+    process.stderr.write(`lockstep: ${answer.fault}\n`);
+    process.exitCode = ExitStatus.failure;
+    return;
+  }
+  process.stdout.write(
+    options.json === true ? `${JSON.stringify(answer.value)}\n` : formatStatus(answer.value),
+  );
+}
+
+function refuse(message: string): void {
+  const text = message.endsWith('\n') ? message : `lockstep: ${message}\n`;
+  process.stderr.write(text);
+  process.exitCode = ExitStatus.usage;
+}
+
+/** Serves until a signal comes. Ends the process. */
+async function run(plan: NodePlan, options: Common): Promise<void> {
+  process.title = 'lockstep supervisor';
+  const trace = createLog(options.logLevel, 'supervisor');
+  const progress = createProgress();
+  const supervisor = createSupervisor({
+    plan,
+    spawn: (role, index, handlers) =>
+      spawnChild(
+        {
+          program: path.join(root, 'src/main.ts'),
+          args: [role, String(index)],
+          compileCache: path.join(root, '.cache/compile'),
+          environment: { LOCKSTEP_LOG_LEVEL: options.logLevel },
+        },
+        handlers,
+      ),
+    listen,
+    clock: systemClock,
+    trace,
+    createRouter: createLoginRouter,
+    onProgress: progress.show,
+  });
+  let asked = false;
+  onStopSignals({
+    onStop: () => {
+      asked = true;
+      void supervisor.stop().then((inOrder) => end(inOrder ? ExitStatus.ok : ExitStatus.failure, inOrder));
+    },
+    onInsist: () => {
+      supervisor.kill();
+      process.stderr.write('lockstep: killed by a second signal; what was in progress is lost.\n');
+      process.exit(ExitStatus.failure);
+    },
+  });
+  const started = await supervisor.start();
+  progress.stop();
+  if (asked) return;
+  if (started.ok) {
+    process.stdout.write(options.json === true ? readyLine(started.value) : readyText(plan, started.value));
+    return;
+  }
+  await supervisor.stop();
+  process.stderr.write(`lockstep: ${started.fault.message}\n`);
+  process.exit(statusOf(started.fault));
+}
+
+function end(exitStatus: number, inOrder: boolean): void {
+  if (!inOrder) {
+    process.stderr.write('lockstep: not everything stopped in time and was killed; see the log.\n');
+  }
+  process.exit(exitStatus);
+}
+
+function statusOf(fault: StartFault): ExitStatus {
+  switch (fault.reason) {
+    case 'configuration':
+      return ExitStatus.usage;
+    case 'inUse':
+      return ExitStatus.inUse;
+    case 'system':
+      return ExitStatus.failure;
+  }
+}

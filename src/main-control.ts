@@ -1,0 +1,46 @@
+/** The control process: keeps the node's state together and answers `lockstep status`. I/O goes on without it. */
+
+import type { EngineStatistics } from './engine/statistics.ts';
+import type { ToControl } from './management/control/messages.ts';
+import { serveStatus, type StatusServer } from './management/control/server.ts';
+import type { NodeStatus } from './management/control/status.ts';
+import { createLog, levelOfChildren } from './runtime/log.ts';
+import { connectParent } from './runtime/parent.ts';
+
+export function runControl(): void {
+  process.title = 'lockstep control';
+  const trace = createLog(levelOfChildren(), 'control');
+  const engines = new Map<number, EngineStatistics>();
+  let status: NodeStatus | undefined;
+  let server: StatusServer | undefined;
+
+  const leave = (): void => {
+    server?.close();
+    parent.disconnect();
+    process.exit(0);
+  };
+  const parent = connectParent({
+    onMessage: (raw) => {
+      const message = raw as ToControl;
+      switch (message.kind) {
+        case 'start': {
+          const { node, portals, targets, stateDirectory } = message;
+          status = { node, portals, targets, engines: [] };
+          const current = (): NodeStatus => ({ ...status!, engines: [...engines.values()] });
+          if (stateDirectory !== undefined) server = serveStatus(stateDirectory, current, trace);
+          return;
+        }
+        case 'statistics':
+          engines.set(message.statistics.engine, message.statistics);
+          return;
+        case 'engineEnded':
+          engines.delete(message.engine);
+          return;
+        case 'stop':
+          leave();
+          return;
+      }
+    },
+    onOrphaned: leave,
+  });
+}

@@ -1,0 +1,105 @@
+/**
+ * An engine process: builds the storage node the supervisor specifies, takes connections from it, and drains when told
+ * to or when the supervisor is gone. A bug ends the process: a stopped engine is safer than a wrong one, and the
+ * supervisor starts another.
+ */
+
+import type { StorageNodePorts } from './engine/devices.ts';
+import type { FromEngine, ToEngine } from './engine/messages.ts';
+import type { EngineSpec } from './engine/spec.ts';
+import { openStorageNode, type StorageNode } from './engine/storage-node.ts';
+import type { Trace } from './ports/trace.ts';
+import { systemClock } from './runtime/clock.ts';
+import { crc32c } from './runtime/crc32c.ts';
+import { platformCrypto } from './runtime/crypto.ts';
+import { openDisk } from './main-disk.ts';
+import { createLog, levelOfChildren } from './runtime/log.ts';
+import { connectParent, type Parent, socketOf } from './runtime/parent.ts';
+import { streamOver } from './runtime/tcp.ts';
+
+const STATISTICS_EVERY_MS = 1000;
+/** Without a supervisor nobody else bounds the time to drain. */
+const ORPHAN_DRAIN_MS = 5000;
+/** EX_SOFTWARE of sysexits: a bug, not a fault. */
+const EXIT_BUG = 70;
+
+export function runEngine(index: number): void {
+  process.title = `lockstep engine ${index}`;
+  const trace = createLog(levelOfChildren(), `engine ${index}`);
+  stopOnBugs(trace);
+  let node: StorageNode | undefined;
+  let leaving = false;
+
+  const leave = async (withinMs: number): Promise<void> => {
+    if (leaving) return;
+    leaving = true;
+    await node?.drain(withinMs);
+    tell({ kind: 'drained' });
+    parent.disconnect();
+    process.exit(0);
+  };
+  const parent: Parent = connectParent({
+    onMessage: (raw, handle) => {
+      const message = raw as ToEngine;
+      switch (message.kind) {
+        case 'start':
+          void start(message.spec);
+          return;
+        case 'connection':
+          if (handle === undefined) return; // the peer was gone before it arrived
+          if (node === undefined || leaving) socketOf(handle).destroy();
+          else node.accept(streamOver(socketOf(handle), message.head), message.answered);
+          return;
+        case 'drain':
+          void leave(message.withinMs);
+          return;
+      }
+    },
+    onOrphaned: () => {
+      trace('warn', 'engine.orphaned');
+      void leave(ORPHAN_DRAIN_MS);
+    },
+  });
+  process.on('SIGTERM', () => void leave(ORPHAN_DRAIN_MS));
+
+  function tell(message: FromEngine): void {
+    parent.send(message);
+  }
+
+  async function start(spec: EngineSpec): Promise<void> {
+    const opened = await openStorageNode(spec, portsOf(trace), (device, done, total) =>
+      tell({ kind: 'progress', device, done, total }),
+    );
+    if (!opened.ok) {
+      tell({ kind: 'refused', fault: opened.fault });
+      parent.disconnect();
+      process.exitCode = 1;
+      return;
+    }
+    const serving = opened.value;
+    node = serving;
+    tell({ kind: 'ready' });
+    setInterval(
+      () => tell({ kind: 'statistics', statistics: { ...serving.statistics(), pid: process.pid } }),
+      STATISTICS_EVERY_MS,
+    ).unref();
+  }
+}
+
+function portsOf(trace: Trace): StorageNodePorts {
+  return {
+    clock: systemClock,
+    crypto: platformCrypto,
+    crc32c,
+    trace,
+    openDisk,
+    openRecord: () => undefined,
+  };
+}
+
+function stopOnBugs(trace: Trace): void {
+  process.on('uncaughtException', (error, origin) => {
+    trace('error', 'engine.bug', { origin, stack: error.stack });
+    process.exit(EXIT_BUG);
+  });
+}
