@@ -24,7 +24,10 @@ export interface KeepAlivePeer {
   dead(reason: string): void;
 }
 
-type State = { readonly kind: 'listening' } | { readonly kind: 'asked'; readonly at: number };
+/** `heardAt`: when something was last heard before asking. An answer in the very moment of asking is one, too. */
+type State =
+  | { readonly kind: 'listening' }
+  | { readonly kind: 'asked'; readonly at: number; readonly heardAt: number };
 
 /** Begins to watch; the result ends it. */
 export function keepAlive(clock: Clock, limits: KeepAliveLimits, peer: KeepAlivePeer): () => void {
@@ -47,7 +50,7 @@ export function keepAlive(clock: Clock, limits: KeepAliveLimits, peer: KeepAlive
       timer = clock.after(limits.pingAfterSilentMs - silentMs, look);
       return;
     }
-    if (state.kind === 'asked' && peer.lastHeardAtOf() <= state.at) {
+    if (state.kind === 'asked' && peer.lastHeardAtOf() === state.heardAt) {
       if (now - state.at >= limits.deadAfterPingMs) {
         peer.dead('silent, also when asked');
         return;
@@ -55,7 +58,7 @@ export function keepAlive(clock: Clock, limits: KeepAliveLimits, peer: KeepAlive
       timer = clock.after(limits.deadAfterPingMs - (now - state.at), look);
       return;
     }
-    state = { kind: 'asked', at: now };
+    state = { kind: 'asked', at: now, heardAt: peer.lastHeardAtOf() };
     peer.ping();
     timer = clock.after(limits.deadAfterPingMs, look);
   }

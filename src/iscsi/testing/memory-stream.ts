@@ -36,6 +36,7 @@ export class MemoryStream implements ByteStream {
   feed(bytes: Uint8Array): void {
     if (this.ended !== 'open') return;
     const buffer = bytes.slice();
+    let reading = true;
     const received: ReceivedBytes = {
       buffer,
       view: new DataView(buffer.buffer),
@@ -45,10 +46,11 @@ export class MemoryStream implements ByteStream {
       release: () => {
         this.retained--;
         // Nobody may look at released bytes: they belong to the next read.
-        if (this.retained === 0) buffer.fill(0xee);
+        if (this.retained === 0 && !reading) buffer.fill(0xee);
       },
     };
     this.handlers?.onBytes(received);
+    reading = false;
     if (this.retained === 0) buffer.fill(0xee);
   }
 

@@ -29,9 +29,8 @@ export class ManualClock implements Clock {
   advance(ms: number): void {
     const until = this.time + ms;
     for (;;) {
-      const due = this.timers
-        .filter((timer) => !timer.cancelled && timer.at <= until)
-        .toSorted((a, b) => a.at - b.at)[0];
+      this.timers = this.timers.filter((timer) => !timer.cancelled);
+      const due = this.timers.filter((timer) => timer.at <= until).toSorted((a, b) => a.at - b.at)[0];
       if (due === undefined) break;
       this.time = due.at;
       due.cancelled = true;
