@@ -112,7 +112,8 @@ export interface Nexus {
 export interface NexusEvents {
   /** Report sense in an asynchronous message, if the initiator wants those (RFC 7143 §11.9, AsyncEvent 0). */
   unitAttention(lunHigh: number, lunLow: number, sense: Uint8Array): void;
-  /** TARGET COLD RESET by any nexus: the transport ends this session (RFC 7143 §11.5.1). */
+  /** TARGET COLD RESET by any nexus, also this one: the transport ends this session, after a response it owes
+   *  (RFC 7143 §11.5.1). Called before `manage` answers. */
   targetReset(): void;
 }
 

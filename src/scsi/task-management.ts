@@ -95,10 +95,10 @@ function resetTarget(nexus: NexusState): MaybeAsync<void> {
   return pending.length === 0 ? undefined : Promise.all(pending).then(() => undefined);
 }
 
-/** Also ends every other session; the transport of this nexus ends its own once it has answered. */
+/** Also ends every session; the transport of this nexus ends its own once it has sent the response. */
 function coldReset(nexus: NexusState): MaybeAsync<TaskManagementResponse> {
   return then(resetTarget(nexus), () => {
-    for (const other of nexus.port.nexuses) if (other !== nexus) other.events.targetReset();
+    for (const each of [...nexus.port.nexuses]) each.events.targetReset();
     return 'complete';
   });
 }

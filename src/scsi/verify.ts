@@ -4,6 +4,7 @@
  */
 
 import { fail, isAsync, type MaybeAsync, ok, type Result } from '../base/result.ts';
+import type { DeviceFault } from '../ports/block-device.ts';
 import {
   blocksOf,
   blockUsage,
@@ -54,8 +55,22 @@ function verify(opcode: number, length: CdbLength): Command {
       if (bytchk === BYTCHK_NONE || blocks === 0) return PLAN_NOTHING;
       return ok(request.unit.device.geometry.blockLength);
     },
-    execute: (request) => verifyBlocks(request, length, bytchkOf(request.cdb)),
+    execute(request) {
+      const { device } = request.unit;
+      const verifyNow = (): MaybeAsync<Result<Outcome, Fault>> =>
+        request.aborted ? GOOD : verifyBlocks(request, length, bytchkOf(request.cdb));
+      // It is the medium that is verified: what is cached goes there first (SBC-3 §4.15.2).
+      return device.writeCache === 'back' ? onceDurable(device.flush(), verifyNow) : verifyNow();
+    },
   };
+}
+
+function onceDurable(
+  written: MaybeAsync<Result<void, DeviceFault>>,
+  next: () => MaybeAsync<Result<Outcome, Fault>>,
+): MaybeAsync<Result<Outcome, Fault>> {
+  if (!isAsync(written)) return written.ok ? next() : deviceFault(written.fault);
+  return written.then((done) => (done.ok ? next() : deviceFault(done.fault)));
 }
 
 function writeAndVerify(opcode: number, length: CdbLength): Command {
@@ -78,8 +93,7 @@ function writeAndVerify(opcode: number, length: CdbLength): Command {
       const written = request.unit.device.write(lbaOf(request.cdb, length), request.dataOut, 'durable');
       const verifyNow = (): MaybeAsync<Result<Outcome, Fault>> =>
         request.aborted ? GOOD : verifyBlocks(request, length, bytchkOf(request.cdb));
-      if (!isAsync(written)) return written.ok ? verifyNow() : deviceFault(written.fault);
-      return written.then((done) => (done.ok ? verifyNow() : deviceFault(done.fault)));
+      return onceDurable(written, verifyNow);
     },
   };
 }
