@@ -247,7 +247,7 @@ function checkBlock(device: BlockDevice, content: Uint8Array, index: number, val
   const { blockLength } = device.geometry;
   const block = content.subarray(index * blockLength, (index + 1) * blockLength);
   assert.ok(
-    block.every((byte) => byte === value),
+    Buffer.compare(block, new Uint8Array(blockLength).fill(value)) === 0,
     `block ${index} holds ${block[0]}…${block.at(-1)}, ${value} expected`,
   );
 }
