@@ -1,10 +1,10 @@
 /** COMPARE AND WRITE (SBC-3 §5.2) and ORWRITE (16) (SBC-3 §5.7): what a device does atomically, and what is built on it. */
 
 import { fail, isAsync, type MaybeAsync, ok, type Result } from '../base/result.ts';
+import { copyTo, lengthOf, slice } from '../base/segments.ts';
 import type { BlockDevice, DeviceFault, Loan } from '../ports/block-device.ts';
 import { blockUsage, blocksOf, DPO, durabilityOf, FUA, lbaOf, planTransfer, rangeFault } from './blocks.ts';
 import type { Command, Outcome, Request } from './command.ts';
-import { slice } from './fields.ts';
 import { COMPARE_AND_WRITE_BLOCKS_MAX } from './limits.ts';
 import { deviceFault, GOOD, goodUnless, refuse } from './outcome.ts';
 import { type Fault, invalidCdbField } from './sense.ts';
@@ -50,7 +50,7 @@ const COMPARE_AND_WRITE: Command = {
     const half = cdb[COUNT_BYTE]! * unit.device.geometry.blockLength;
     if (half === 0) return GOOD;
     const expected = slice(request.dataOut, 0, half);
-    const data = slice(request.dataOut, half, 2 * half);
+    const data = slice(request.dataOut, half, half);
     const result = unit.device.compareAndWrite(lbaOf(cdb, 16), expected, data, durabilityOf(cdb));
     return isAsync(result) ? result.then(goodUnless) : goodUnless(result);
   },
@@ -78,7 +78,7 @@ async function orwrite(request: Request): Promise<Result<Outcome, Fault>> {
   const pieceBlocks = PIECE_BYTES / blockLength;
   for (let done = 0; done < blocks; done += pieceBlocks) {
     const count = Math.min(pieceBlocks, blocks - done);
-    const mask = slice(request.dataOut, done * blockLength, (done + count) * blockLength);
+    const mask = slice(request.dataOut, done * blockLength, count * blockLength);
     const result = await orPiece(request, lba + done, count, mask);
     if (!result.ok) return result;
   }
@@ -129,13 +129,9 @@ function orInto(
 }
 
 function combined(before: readonly Uint8Array[], mask: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(before.reduce((sum, segment) => sum + segment.length, 0));
+  const bytes = new Uint8Array(lengthOf(before));
+  copyTo(before, bytes, 0);
   let at = 0;
-  for (const segment of before) {
-    bytes.set(segment, at);
-    at += segment.length;
-  }
-  at = 0;
   for (const segment of mask) {
     for (let i = 0; i < segment.length; i += 1) bytes[at + i]! |= segment[i]!;
     at += segment.length;

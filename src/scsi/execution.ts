@@ -13,9 +13,9 @@
 
 import { assert } from '../base/assert.ts';
 import { fail, isAsync, type MaybeAsync, type Result } from '../base/result.ts';
+import { lengthOf } from '../base/segments.ts';
 import { Status, type Task } from '../ports/scsi-target.ts';
 import type { Aborter, Command, Outcome, Phase, Request } from './command.ts';
-import { totalLength } from './fields.ts';
 import { type LogicalUnit, writeProtection } from './logical-unit.ts';
 import type { NexusState, UnitNexus } from './nexus.ts';
 import { encodeSense, type Fault, fault, invalidCdbField, statusOf } from './sense.ts';
@@ -74,7 +74,7 @@ export function dataOutReceived(task: Task, segments: readonly Uint8Array[]): vo
   assert(request instanceof TaskRequest, 'data-out for a task that was never submitted');
   if (request.phase !== 'awaitingData') return;
   const { dataOutLength: wanted, command } = request;
-  const received = totalLength(segments);
+  const received = lengthOf(segments);
   assert(received <= wanted, 'more data-out than was asked for');
   if (received < wanted) {
     const blocks = received / request.unit.device.geometry.blockLength;

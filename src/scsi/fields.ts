@@ -1,5 +1,7 @@
 /** Big-endian fields of CDBs and parameter data, straight from the bytes (a DataView per CDB costs more than the CDB). */
 
+import { copyTo, lengthOf } from '../base/segments.ts';
+
 export function u16(bytes: Uint8Array, at: number): number {
   return (bytes[at]! << 8) | bytes[at + 1]!;
 }
@@ -52,33 +54,7 @@ export function ascii(text: string): Uint8Array {
 /** The segments as one piece; only for parameter lists, never for blocks. */
 export function joined(segments: readonly Uint8Array[]): Uint8Array {
   if (segments.length === 1) return segments[0]!;
-  let length = 0;
-  for (const segment of segments) length += segment.length;
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const segment of segments) {
-    whole.set(segment, at);
-    at += segment.length;
-  }
+  const whole = new Uint8Array(lengthOf(segments));
+  copyTo(segments, whole, 0);
   return whole;
-}
-
-export function totalLength(segments: readonly Uint8Array[]): number {
-  let length = 0;
-  for (const segment of segments) length += segment.length;
-  return length;
-}
-
-/** Bytes `start` to `end` of the segments, as views. */
-export function slice(segments: readonly Uint8Array[], start: number, end: number): Uint8Array[] {
-  const part: Uint8Array[] = [];
-  let at = 0;
-  for (const segment of segments) {
-    const from = Math.max(start - at, 0);
-    const to = Math.min(end - at, segment.length);
-    if (from < to) part.push(from === 0 && to === segment.length ? segment : segment.subarray(from, to));
-    at += segment.length;
-    if (at >= end) break;
-  }
-  return part;
 }

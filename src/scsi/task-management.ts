@@ -98,7 +98,7 @@ function resetTarget(nexus: NexusState): MaybeAsync<void> {
 /** Also ends every session; the transport of this nexus ends its own once it has sent the response. */
 function coldReset(nexus: NexusState): MaybeAsync<TaskManagementResponse> {
   return then(resetTarget(nexus), () => {
-    for (const each of [...nexus.port.nexuses]) each.events.targetReset();
+    for (const each of nexus.port.nexuses) each.events.targetReset();
     return 'complete';
   });
 }

@@ -4,6 +4,7 @@
  */
 
 import { fail, isAsync, type MaybeAsync, ok, type Result } from '../base/result.ts';
+import { lengthOf } from '../base/segments.ts';
 import type { DeviceFault } from '../ports/block-device.ts';
 import {
   blocksOf,
@@ -17,7 +18,6 @@ import {
   transferFault,
 } from './blocks.ts';
 import type { Command, Outcome, Request } from './command.ts';
-import { totalLength } from './fields.ts';
 import { deviceFault, GOOD } from './outcome.ts';
 import { type Fault, invalidCdbField } from './sense.ts';
 import { firstDifference } from './compare.ts';
@@ -107,7 +107,7 @@ function verifyBlocks(
   const { blockLength } = request.unit.device.geometry;
   const lba = lbaOf(request.cdb, length);
   let blocks = blocksOf(request.cdb, length);
-  if (bytchk === 1) blocks = Math.min(blocks, totalLength(request.dataOut) / blockLength);
+  if (bytchk === 1) blocks = Math.min(blocks, lengthOf(request.dataOut) / blockLength);
   return verifyFrom({ request, lba, blocks, bytchk, pieceBlocks: PIECE_BYTES / blockLength }, 0);
 }
 

@@ -6,8 +6,9 @@
 
 import { assert } from '../../base/assert.ts';
 import { DONE, type MaybeAsync, type Result } from '../../base/result.ts';
+import { slice } from '../../base/segments.ts';
 import type { BlockDevice, DeviceFault, Loan } from '../../ports/block-device.ts';
-import { joined, slice } from '../fields.ts';
+import { joined } from '../fields.ts';
 import type { Pace } from '../pace.ts';
 import type { CopyEnd, EndResult } from './ends.ts';
 import { CHUNK_BYTES } from './limits.ts';
@@ -119,7 +120,7 @@ async function readBytes(end: CopyEnd, start: number, length: number): Promise<L
   assert(loan !== undefined, 'a read that is done has lent its bytes');
   const lent = loan;
   const skip = start - lba * blockLength;
-  return { segments: slice(lent.segments, skip, skip + length), release: () => lent.release() };
+  return { segments: slice(lent.segments, skip, length), release: () => lent.release() };
 }
 
 /** Puts `bytes` into part of a block. */
