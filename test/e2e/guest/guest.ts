@@ -53,6 +53,7 @@ export async function bootGuest(network: Network, options: { readonly number: nu
   if ((await replies.next('ready\n', BOOT_LIMIT_MS)) === undefined) throw await lost('did not boot');
   let scripts = 0;
   const run: Guest['run'] = async (script, limitMs = SCRIPT_LIMIT_MS) => {
+    if (machine.exitCode !== null || machine.signalCode !== null) throw new Error('guest: has ended before');
     const name = String(++scripts);
     await writeFile(join(folder, `${name}.sh`), script);
     machine.stdin.write(`${name}\n`);

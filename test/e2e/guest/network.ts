@@ -13,7 +13,7 @@ export interface Network extends AsyncDisposable {
   /** Addresses of the namespace, one per segment: what a target listens on. */
   readonly addresses: readonly string[];
   /** `words` as a command line that runs inside. */
-  inside(...words: readonly string[]): [string, ...string[]];
+  readonly inside: (...words: readonly string[]) => [string, ...string[]];
   /** Plugs in guest `number`: one tap device and one address per segment. */
   attach(number: number): Promise<readonly Port[]>;
 }

@@ -1,0 +1,285 @@
+/**
+ * Goal: a stock Linux initiator finds, uses and shares disks of `lockstep export`, and every tool in it agrees with
+ * what the disk says of itself. Method: the real kernel with open-iscsi, multipath-tools and sg3-utils in a guest; the
+ * program in a network namespace with two segments, one portal in each. Steps build on each other.
+ */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'node:test';
+import { bootGuest } from './guest/guest.ts';
+import { guestLacks } from './guest/image.ts';
+import { createNetwork } from './guest/network.ts';
+import { lockstep } from './lockstep.ts';
+
+const MIB = 2 ** 20;
+const SIZE = 512 * MIB;
+const IQN = 'iqn.2008-08.org.lockstep:kernel';
+const SECRET = 'twelve-or-more';
+const DISK = `/dev/disk/by-path/ip-10.66.0.1:3260-iscsi-${IQN}-lun-0`;
+const OTHER_PATH = `/dev/disk/by-path/ip-10.66.1.1:3260-iscsi-${IQN}-lun-0`;
+
+/** What a distribution would have running, and helpers: `set -e` does not see a failed `! command`, so `refuses`. */
+const PREPARE = `
+modprobe -a iscsi_tcp sd_mod sg dm-multipath dm-round-robin dm-service-time
+/lib/systemd/systemd-udevd --daemon >/dev/null 2>&1
+udevadm trigger --action=add --subsystem-match=block --subsystem-match=misc
+sed -i 's/^\\(node.conn.0..timeo.noop_out_[a-z]* =\\).*/\\1 1/' /etc/iscsi/iscsid.conf # a silent path is noticed in 2 s
+iscsid >/dev/null 2>&1
+cat > /tmp/lib.sh <<'END'
+refuses() { if "$@" 2>/dev/null; then echo "should have failed: $*"; return 1; fi; }
+wait_for() { local n=0; until "$@" >/dev/null 2>&1; do n=$((n + 1)); [ $n -lt 100 ] || return 1; sleep 0.1; done; }
+login() { iscsiadm -m node -T "$1" -p "$2" --login && wait_for test -b "/dev/disk/by-path/ip-$2:3260-iscsi-$1-lun-0"; }
+END
+`;
+
+test('a Linux kernel uses an exported file', async (t) => {
+  const lack = guestLacks();
+  if (lack !== undefined) return t.skip(lack);
+  const folder = mkdtempSync(join(tmpdir(), 'lockstep-kernel-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, 'disk.img');
+  await using network = await createNetwork(2);
+  const portals = network.addresses.flatMap((address) => ['--portal', `${address}:3260`]);
+  const words = ['export', file, '--size', '512M', '--name', IQN, ...portals];
+  await using served = await lockstep(words, network.inside);
+  await using guest = await bootGuest(network, { number: 1 });
+  await guest.must(PREPARE);
+  const must = (script: string, limitMs?: number): Promise<string> =>
+    guest.must(`. /tmp/lib.sh; set -e; DISK=${DISK}; OTHER=${OTHER_PATH}\n${script}`, limitMs);
+
+  await t.test('discovery through one portal lists both', async () => {
+    const found = await must('iscsiadm -m discovery -t sendtargets -p 10.66.0.1');
+    assert.deepEqual(found.trim().split('\n').toSorted(), [
+      `10.66.0.1:3260,1 ${IQN}`,
+      `10.66.1.1:3260,1 ${IQN}`,
+    ]);
+  });
+
+  await t.test('login with bursts of 256 KiB gives a disk of the right size', async () => {
+    await must(`
+      iscsiadm -m node -T ${IQN} -o update -n node.session.iscsi.FirstBurstLength -v 262144
+      iscsiadm -m node -T ${IQN} -o update -n node.session.iscsi.MaxBurstLength -v 262144
+      login ${IQN} 10.66.0.1`);
+    const session = await must('iscsiadm -m session -P 2');
+    assert.match(session, /FirstBurstLength: 262144/);
+    assert.match(session, /MaxBurstLength: 262144/);
+    assert.match(session, /ImmediateData: Yes/);
+    assert.equal(Number(await must('blockdev --getsize64 $DISK')), SIZE);
+    assert.equal(Number(await must('blockdev --getss $DISK')), 512);
+  });
+
+  await t.test('INQUIRY and its pages agree with each other', async () => {
+    const inquiry = await must('sg_inq $DISK');
+    assert.match(inquiry, /Vendor identification: LOCKSTEP/);
+    assert.match(inquiry, /RMB=0.*\n.*\n.*TPGS=1.*3PC=1/);
+    assert.match(inquiry, /CmdQue=1/);
+    const pages = await must('sg_vpd -p sv $DISK');
+    for (const page of ['sn', 'di', 'ei', 'tpc', 'bl', 'bdc', 'lbpv']) {
+      assert.ok(pages.includes(`[${page}]`), `${page} in ${pages}`);
+      await must(`sg_vpd -p ${page} $DISK`);
+    }
+    const serial = /Unit serial number: (\S+)/.exec(inquiry)?.[1] ?? '';
+    assert.ok((await must('sg_vpd -p sn $DISK')).includes(`Unit serial number: ${serial}`));
+    const names = await must('sg_vpd -p di $DISK');
+    assert.match(names, /\[?0x6024c53[0-9a-f]{25}/);
+    assert.match(names, /Relative target port: 0x[0-9a-f]+/);
+    assert.match(names, /Target port group: 0x[0-9a-f]+/);
+  });
+
+  await t.test('capacity, provisioning and limits agree with each other', async () => {
+    const capacity = await must('sg_readcap -l $DISK');
+    assert.match(capacity, new RegExp(`Number of logical blocks=${SIZE / 512}\\b`));
+    assert.match(capacity, /lbpme=1, lbprz=1/);
+    const provisioning = await must('sg_vpd -p lbpv $DISK');
+    assert.match(provisioning, /LBPU\): 1/);
+    assert.match(provisioning, /LBPWS\): 1/);
+    const limits = await must('sg_vpd -p bl $DISK');
+    assert.match(limits, /Maximum compare and write length: [1-9]/);
+    assert.match(limits, /Maximum unmap block descriptor count: [1-9]/);
+    assert.match(limits, /Optimal transfer length granularity/i);
+  });
+
+  await t.test('the mode pages say write-through, and the kernel believes it', async () => {
+    assert.match(await must('sg_modes -p 8 $DISK'), /Caching[\s\S]*\n 00 {5}08 12 [0-9a-f]{2}/);
+    assert.match(await must('sg_modes -a $DISK'), /Control/);
+    const queue = '/sys/block/$(basename $(readlink -f $DISK))/queue';
+    assert.equal(await must(`cat ${queue}/write_cache`), 'write through\n');
+    assert.match(await must('dmesg'), /supports DPO and FUA/);
+  });
+
+  await t.test('port groups, operation codes and LUNs are reported', async () => {
+    assert.match(await must('sg_rtpg -d $DISK'), /active\/optimized/);
+    const opcodes = await must('sg_opcodes $DISK');
+    const commands = [
+      'Compare and write',
+      'Extended copy',
+      'Unmap',
+      'Write same\\(16\\)',
+      'Read\\(16\\)',
+      'Report target port groups',
+    ];
+    for (const name of commands) assert.match(opcodes, new RegExp(name, 'i'));
+    assert.match(await must('sg_opcodes -t $DISK'), /Logical unit reset/i);
+    assert.match(await must('sg_luns $DISK'), /0000000000000000/);
+    await must('sg_turs $DISK; sg_requests $DISK; sg_logs -p 0 $DISK; sg_sync $DISK');
+  });
+
+  await t.test('offloads do what they say', async () => {
+    await must(`
+      cd /tmp
+      head -c 512 /dev/urandom > a; head -c 512 /dev/urandom > b
+      dd if=a of=$DISK bs=512 seek=100 conv=notrunc oflag=direct status=none
+      cat a b > ab; sg_compare_and_write --in=ab --lba=100 $DISK
+      dd if=$DISK bs=512 skip=100 count=1 iflag=direct status=none | cmp - b
+      refuses sg_compare_and_write --in=ab --lba=100 $DISK
+      sg_write_same --16 --in=a --lba=200 --num=64 $DISK
+      dd if=$DISK bs=512 skip=263 count=1 iflag=direct status=none | cmp - a
+      sg_verify --lba=200 --count=64 $DISK
+      sg_xcopy if=$DISK of=$DISK skip=200 seek=4096 count=64 bs=512 2>&1
+      dd if=$DISK bs=512 skip=4159 count=1 iflag=direct status=none | cmp - a
+      sg_unmap --force --lba=4096 --num=2048 $DISK
+      sg_get_lba_status --lba=4096 $DISK
+      dd if=$DISK bs=512 skip=4096 count=64 iflag=direct status=none | cmp -n 32768 - /dev/zero`);
+  });
+
+  await t.test('a file system on it holds what fio writes and verifies', async () => {
+    await must(
+      `mkfs.ext4 -q $DISK; mkdir -p /mnt/disk; mount $DISK /mnt/disk
+      fio --name=verify --directory=/mnt/disk --size=64M --rw=randwrite --bs=4k-64k --ioengine=libaio --iodepth=16 \\
+        --direct=1 --verify=crc32c --do_verify=1 --verify_fatal=1 --randseed=1 --eta=never --minimal >/dev/null
+      cp -r /usr/sbin /mnt/disk/; (cd /mnt/disk/sbin; md5sum $(find . -type f) > ../sums); sync
+      echo 3 > /proc/sys/vm/drop_caches
+      (cd /mnt/disk/sbin; md5sum --quiet -c ../sums)
+      umount /mnt/disk; e2fsck -fn $DISK 2>&1`,
+      180_000,
+    );
+  });
+
+  await t.test('the image beneath is that file system, readable without us', async () => {
+    execFileSync('e2fsck', ['-fn', file], { stdio: 'pipe' });
+  });
+
+  await t.test('discarded blocks read as zeros and give their space back', async () => {
+    await must('dd if=/dev/urandom of=$DISK bs=1M seek=256 count=64 oflag=direct status=none');
+    const before = statSync(file).blocks * 512;
+    await must(`blkdiscard -o $((256 << 20)) -l $((64 << 20)) $DISK
+      dd if=$DISK bs=1M skip=256 count=64 iflag=direct status=none | cmp -n $((64 << 20)) - /dev/zero`);
+    assert.ok(statSync(file).blocks * 512 <= before - 60 * MIB);
+  });
+
+  await t.test('a reservation holds against the second path until it preempts', async () => {
+    await must(`login ${IQN} 10.66.1.1`);
+    assert.equal(
+      await must('sg_vpd -p di_lu $DISK | grep 0x6'),
+      await must('sg_vpd -p di_lu $OTHER | grep 0x6'),
+    );
+    const block = 'dd if=/dev/zero bs=512 seek=1 count=1 oflag=direct status=none conv=notrunc';
+    await must(`
+      sg_persist -n --out --register --param-sark=0x11 $DISK
+      sg_persist -n --out --register --param-sark=0x22 $OTHER
+      sg_persist -n --out --reserve --param-rk=0x11 --prout-type=1 $DISK
+      ${block} of=$DISK
+      refuses ${block} of=$OTHER
+      dd if=$OTHER bs=512 count=1 iflag=direct status=none of=/dev/null`);
+    const keys = await must('sg_persist -n --in --read-keys $OTHER');
+    assert.match(keys, /0x11\b/);
+    assert.match(keys, /0x22\b/);
+    assert.match(await must('sg_persist -n --in --read-reservation $OTHER'), /0x11[\s\S]*Write Exclusive/);
+    await must(`
+      sg_persist -n --out --preempt --param-rk=0x22 --param-sark=0x11 --prout-type=1 $OTHER
+      ${block} of=$OTHER
+      sg_persist -n --out --release --param-rk=0x22 --prout-type=1 $OTHER
+      sg_persist -n --out --register --param-rk=0x22 --param-sark=0 $OTHER`);
+    const told = await guest.run(`sg_persist -n --in --read-keys ${DISK}`);
+    assert.match(told.output, /Unit Attention[\s\S]*Registrations preempted/);
+    assert.match(await must('sg_persist -n --in --read-keys $DISK'), /there are NO registered/i);
+  });
+
+  await t.test('multipath makes one disk of both paths by ALUA and survives the loss of one', async () => {
+    const settings = readFileSync(join(import.meta.dirname, '../../packaging/multipath.conf'), 'utf8');
+    await must(`mkdir -p /etc/multipath/conf.d; cat > /etc/multipath/conf.d/lockstep.conf <<'END'\n${settings}END
+      multipathd; wait_for test -b /dev/mapper/mpatha
+      two() { [ "$(multipathd show paths raw format '%t %o %p' | grep -c 'active.*running.*50')" = 2 ]; }; wait_for two`);
+    assert.match(await must('multipath -ll'), /LOCKSTEP[\s\S]*1 alua[\s\S]*round-robin 0' prio=50/);
+    await must(
+      'dd if=/dev/urandom of=/tmp/c bs=1M count=8 status=none; dd if=/tmp/c of=/dev/mapper/mpatha bs=1M oflag=direct status=none',
+    );
+    const gone = 'wait_for sh -c "multipathd show paths raw format %t%T%o | grep -q faulty"';
+    execFileSync('ip', ['-n', network.namespace, 'link', 'set', 'br0', 'down']);
+    await must(
+      `dd if=/dev/mapper/mpatha bs=1M count=8 iflag=direct status=none | cmp - /tmp/c; ${gone} || true`,
+    );
+    execFileSync('ip', ['-n', network.namespace, 'link', 'set', 'br0', 'up']);
+    await must('wait_for sh -c "! multipathd show paths raw format %T | grep -q faulty"');
+    await must('multipath -F; multipathd shutdown >/dev/null 2>&1 || true');
+  });
+
+  await t.test('logout ends the sessions, and the disk is gone', async () => {
+    await must(`iscsiadm -m node -T ${IQN} --logout; refuses iscsiadm -m session; refuses test -e $DISK`);
+  });
+
+  await t.test('stopped while it is in use, it exits in order', async () => {
+    await must(`login ${IQN} 10.66.0.1`);
+    assert.equal(await served.stop(), 0);
+  });
+});
+
+test('a Linux kernel has to know the CHAP secret', async (t) => {
+  const lack = guestLacks();
+  if (lack !== undefined) return t.skip(lack);
+  await using network = await createNetwork(1);
+  const words = ['export', '--ram', '64M', '--sector', '4096', '--name', IQN, '--chap', `operator:${SECRET}`];
+  await using _ = await lockstep([...words, '--portal', '10.66.0.1:3260'], network.inside);
+  await using guest = await bootGuest(network, { number: 1 });
+  await guest.must(PREPARE);
+  const set = (name: string, value: string): string =>
+    `iscsiadm -m node -T ${IQN} -o update -n node.session.auth.${name} -v ${value}`;
+  await guest.must('iscsiadm -m discovery -t sendtargets -p 10.66.0.1');
+
+  await t.test('without a name, and with a wrong secret, it is refused', async () => {
+    const none = await guest.run(`iscsiadm -m node -T ${IQN} --login`);
+    assert.equal(none.status, 24, none.output); // ISCSI_ERR_LOGIN_AUTH_FAILED
+    const names = [
+      set('authmethod', 'CHAP'),
+      set('username', 'operator'),
+      set('password', 'wrong-wrong-wrong'),
+    ];
+    const wrong = await guest.run(`set -e; ${names.join('; ')}; iscsiadm -m node -T ${IQN} --login`);
+    assert.equal(wrong.status, 24, wrong.output);
+  });
+
+  await t.test('with the secret it gets the disk, of 4096-byte blocks', async () => {
+    const disk = DISK;
+    const script = `. /tmp/lib.sh; set -e; ${set('password', SECRET)}; login ${IQN} 10.66.0.1; blockdev --getss ${disk}`;
+    assert.match(await guest.must(script), /^4096$/m);
+    await guest.must(`set -e; mkfs.ext4 -q ${disk}; mkdir -p /mnt/d; mount ${disk} /mnt/d; cp /bin/bash /mnt/d; umount /mnt/d
+      e2fsck -fn ${disk}; iscsiadm -m node -T ${IQN} --logout`);
+  });
+});
+
+test('a Linux kernel sees several files as LUNs in order, write-protected when asked', async (t) => {
+  const lack = guestLacks();
+  if (lack !== undefined) return t.skip(lack);
+  const folder = mkdtempSync(join(tmpdir(), 'lockstep-kernel-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const files = ['first', 'second'].map((name) => join(folder, name));
+  for (const [index, file] of files.entries())
+    writeFileSync(file, Buffer.alloc((index + 1) * MIB, index + 1));
+  await using network = await createNetwork(1);
+  const words = ['export', ...files, '--read-only', '--name', IQN, '--portal', '10.66.0.1:3260'];
+  await using _ = await lockstep(words, network.inside);
+  await using guest = await bootGuest(network, { number: 1 });
+  await guest.must(PREPARE);
+  const second = DISK.replace(/0$/, '1');
+  const seen = await guest.must(`. /tmp/lib.sh; set -e
+    iscsiadm -m discovery -t sendtargets -p 10.66.0.1 >/dev/null; login ${IQN} 10.66.0.1 >/dev/null
+    wait_for test -b ${second}
+    for disk in ${DISK} ${second}; do blockdev --getsize64 --getro $disk; done
+    head -c 512 ${second} | cmp - <(head -c 512 /dev/zero | tr '\\0' '\\2')
+    refuses sg_write_same --16 --lba=0 --num=1 --in=/dev/zero --xferlen=512 ${second}`);
+  assert.equal(seen, `${MIB}\n1\n${2 * MIB}\n1\n`);
+  for (const [index, file] of files.entries()) assert.equal(readFileSync(file)[0], index + 1);
+});
