@@ -27,7 +27,7 @@ const CHUNK_BYTES = 1 << 20;
 /** The same piece of pattern is written over and over within a chunk. */
 const PIECE_BYTES = 64 << 10;
 /** What the operation may take of the medium, so that other units on it go on. */
-export const SANITIZE_BYTES_PER_SECOND_MAX = 64 << 20;
+const SANITIZE_BYTES_PER_SECOND_MAX = 64 << 20;
 const RUNS_MAX = 64;
 
 const SANITIZE = 0x48;

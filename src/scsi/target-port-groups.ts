@@ -76,7 +76,7 @@ const SUPPORTED_STATES = 0x8f;
 const PREF = 0x80;
 const EXTENDED_FORMAT = 1;
 
-export function encodeTargetPortGroups(
+function encodeTargetPortGroups(
   { groups, implicitTransitionSeconds }: TargetPortGroups,
   format: 'lengthOnly' | 'extended',
 ): Uint8Array {

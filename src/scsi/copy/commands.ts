@@ -25,7 +25,7 @@ const RECEIVE_COPY_RESULTS = 0x84;
 const COPY_MANAGER_STATUS = { inProgress: 0x00, completed: 0x01, failed: 0x02 } as const;
 
 /** COPY STATUS: 0 available data (4), 4 status, 5 segments processed (2), 7 units of 8 transfer count (4). */
-export function encodeCopyStatus(operation: CopyOperation): Uint8Array {
+function encodeCopyStatus(operation: CopyOperation): Uint8Array {
   const bytes = new Uint8Array(12);
   setU32(bytes, 0, bytes.length - 4);
   bytes[4] = COPY_MANAGER_STATUS[operation.status];
@@ -42,7 +42,7 @@ export function encodeCopyStatus(operation: CopyOperation): Uint8Array {
 }
 
 /** OPERATING PARAMETERS. Nothing is held for RECEIVE COPY DATA, and there are no stream devices. */
-export function encodeOperatingParameters(): Uint8Array {
+function encodeOperatingParameters(): Uint8Array {
   const bytes = new Uint8Array(44 + DESCRIPTOR_TYPES.length);
   setU32(bytes, 0, bytes.length - 4);
   bytes[4] = 0x01; // SNLID: LIST ID USAGE 11b
@@ -59,7 +59,7 @@ export function encodeOperatingParameters(): Uint8Array {
 }
 
 /** FAILED SEGMENT DETAILS: 56 status, 58 sense data length (2), 60 sense data; no data when nothing has failed. */
-export function encodeFailedSegment({ fault }: CopyOperation): Uint8Array {
+function encodeFailedSegment({ fault }: CopyOperation): Uint8Array {
   const sense = fault && encodeSense(fault, 'fixed');
   if (sense === undefined) return new Uint8Array(4);
   const bytes = new Uint8Array(60 + sense.length);

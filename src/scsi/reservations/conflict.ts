@@ -49,7 +49,7 @@ export function accessOf(opcode: number, access: Access, cdb: Uint8Array): Acces
   return access;
 }
 
-/** Whether a command ends with RESERVATION CONFLICT. RESERVE, RELEASE and PERSISTENT RESERVE (access 'none') have their
+/** Exported for tests: whether a command ends with RESERVATION CONFLICT. RESERVE, RELEASE and PERSISTENT RESERVE (access 'none') have their
  *  own rules, in their steps. */
 export function conflicts(
   state: ReservationState,
