@@ -24,6 +24,9 @@ export const COMMANDS_UNDER_PRESSURE_MAX = 8;
 /** Immediate commands are outside the window; more of them at once are rejected. */
 export const IMMEDIATE_COMMANDS_MAX = 64;
 
+/** Task management functions of a session that wait for the device server; more are answered 'function rejected'. */
+export const TASK_FUNCTIONS_MAX = 32;
+
 /** Data of running commands of one session; further commands wait, one may always run. */
 export const SESSION_BYTES_MAX = 64 * MIB;
 /** … and of all sessions of the node. */

@@ -142,3 +142,13 @@ test('TARGET COLD RESET ends every session, the asking one after its response', 
   );
   assert.deepEqual([initiator.stream.ended, other.stream.ended], ['closed', 'closed']);
 });
+
+test('functions beyond the limit are rejected while the others wait', () => {
+  const { initiator, device } = ready();
+  device.manage = () => new Promise(() => undefined);
+  for (let count = 0; count < 33; count++) tmf(initiator, 5);
+  assert.deepEqual(
+    initiator.responses().map(({ byte2 }) => byte2),
+    [255],
+  );
+});

@@ -8,6 +8,7 @@ import { type MaybeAsync, then } from '../base/result.ts';
 import { serialLess } from '../base/serial-number.ts';
 import type { TaskManagementFunction, TaskManagementResponse } from '../ports/scsi-target.ts';
 import { consume } from './command-window.ts';
+import { TASK_FUNCTIONS_MAX } from './limits.ts';
 import { TaskFunction, TaskFunctionOutcome, type TaskManagementRequest } from './pdu/task-management.ts';
 import { sendTaskManagementResponse } from './reply.ts';
 import type { Session } from './session.ts';
@@ -22,6 +23,12 @@ const OUTCOMES: Readonly<Record<TaskManagementResponse, TaskFunctionOutcome>> = 
 };
 
 export function onTaskManagement(session: Session, request: TaskManagementRequest): void {
+  const { connection: asking } = session;
+  if (session.managing >= TASK_FUNCTIONS_MAX && asking !== undefined) {
+    sendTaskManagementResponse(asking.sender, request.initiatorTaskTag, TaskFunctionOutcome.rejected);
+    asking.queued();
+    return;
+  }
   session.managing++;
   void then(perform(session, request), (outcome) => {
     session.managing--;

@@ -164,8 +164,10 @@ test('close sends what is queued before the end', async () => {
   const { closed } = collect(pair.stream);
   let length = 0;
   pair.peer.on('data', (chunk: Buffer) => (length += chunk.length));
+  pair.peer.write('not read by anybody');
+  pair.stream.pause();
   pair.stream.send([pattern(500_000)]);
-  pair.stream.close(1000);
+  pair.stream.close(60_000);
   await closed;
   await until(() => length === 500_000);
 });

@@ -120,7 +120,9 @@ class TcpStream implements ByteStream {
   close(lingerMs: number): void {
     if (this.phase === 'closed' || this.linger !== undefined) return;
     this.linger = setTimeout(() => this.socket.destroy(), lingerMs);
-    this.socket.end(() => this.socket.destroy());
+    this.socket.end(() => this.endWhenBothEnded());
+    // Destroying a socket with unread bytes resets it, and the peer may lose what was just sent: wait for its end.
+    this.resume();
   }
 
   abort(): void {
@@ -151,6 +153,11 @@ class TcpStream implements ByteStream {
   private onEnd(): void {
     if (this.phase === 'open') this.phase = 'ended';
     this.close(END_LINGER_MS);
+    this.endWhenBothEnded();
+  }
+
+  private endWhenBothEnded(): void {
+    if (this.phase === 'ended' && this.socket.writableFinished) this.socket.destroy();
   }
 
   private onClose(): void {
