@@ -21,7 +21,7 @@ export interface Subject {
 /** The value, or the test has failed. */
 export async function expectOk<T>(answer: MaybeAsync<Result<T, unknown>>): Promise<T> {
   const result = await answer;
-  assert.ok(result.ok, `fault: ${JSON.stringify(result)}`);
+  if (!result.ok) assert.fail(`fault: ${JSON.stringify(result.fault)}`);
   return result.value;
 }
 
