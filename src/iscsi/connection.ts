@@ -31,7 +31,7 @@ import { Sender } from './sender.ts';
 import type { Session, SessionConnection } from './session.ts';
 
 /** StatSN of the first Login Response; whoever answers the first requests for us begins there, too. */
-export const STAT_SN_FIRST = 0;
+const STAT_SN_FIRST = 0;
 
 /** Login PDUs that somebody read and answered before: their bytes come first, their responses are not sent again. */
 export interface Handoff {

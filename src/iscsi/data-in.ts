@@ -26,7 +26,7 @@ const NO_RESIDUALS: Residuals = { flags: Residual.none, residual: 0, bidirection
  * What the command would have moved against what the initiator offered (RFC 7143 §11.4.5). For a command in both
  * directions the plain residual is the data-out's.
  */
-export function residualsOf(task: ScsiTask, dataInLength: number): Residuals {
+function residualsOf(task: ScsiTask, dataInLength: number): Residuals {
   const dataOutLength = task.dataOut?.wanted ?? 0;
   const outDifference = dataOutLength - task.dataOutBufferLength;
   const inDifference = dataInLength - task.dataInBufferLength;

@@ -1,7 +1,7 @@
 /** Everything a peer can make us hold or wait for has its limit here. */
 
-export const KIB = 1024;
-export const MIB = 1024 * KIB;
+const KIB = 1024;
+const MIB = 1024 * KIB;
 
 /** From the connection to the end of login. */
 export const LOGIN_PHASE_MS = 15_000;
@@ -9,8 +9,6 @@ export const LOGIN_PHASE_MS = 15_000;
 export const LOGIN_DATA_SEGMENT_LENGTH_MAX = 8 * KIB;
 /** All text of one negotiation or text exchange, over its PDUs. */
 export const TEXT_LENGTH_MAX = 64 * KIB;
-/** What we declare as our MaxRecvDataSegmentLength. */
-export const DATA_SEGMENT_LENGTH_MAX = 256 * KIB;
 
 export const CONNECTIONS_MAX = 1024;
 /** Connections that have not finished login, in all and from one source address. */

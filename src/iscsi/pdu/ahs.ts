@@ -23,7 +23,7 @@ export interface AdditionalHeaders {
 export const NO_ADDITIONAL_HEADERS: AdditionalHeaders = { cdbOffset: 0, cdbLength: 0, readLength: undefined };
 
 /** SPC-4 §4.2.3: a variable-length CDB has at most 260 bytes. */
-export const CDB_LENGTH_MAX = 260;
+const CDB_LENGTH_MAX = 260;
 
 /** `at` is where the first segment begins, `length` the bytes of all of them. */
 export function decodeAdditionalHeaders(

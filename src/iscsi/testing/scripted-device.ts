@@ -35,7 +35,7 @@ export class ScriptedDevice implements ScsiTargetDevice {
   }
 }
 
-export class ScriptedNexus implements Nexus {
+class ScriptedNexus implements Nexus {
   readonly identity: NexusIdentity;
   readonly events: NexusEvents;
   readonly tasks: Task[] = [];
