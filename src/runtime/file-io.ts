@@ -23,7 +23,7 @@ const MERGED_WRITES_MAX = 64;
 /** IOV_MAX of Linux. */
 const SEGMENTS_MAX = 1024;
 
-export type DiskOperation = 'read' | 'write' | 'flush';
+type DiskOperation = 'read' | 'write' | 'flush';
 
 interface PendingWrite {
   readonly offset: number;
@@ -179,7 +179,7 @@ class BufferLoan implements Loan {
 /** EFBIG (the file system's largest file) and EDQUOT are want of space to whoever asked for it. */
 const NO_SPACE: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
 
-export function faultOf(error: NodeJS.ErrnoException, operation: DiskOperation, offset: number): DiskFault {
+function faultOf(error: NodeJS.ErrnoException, operation: DiskOperation, offset: number): DiskFault {
   return faultOfCode(error.code ?? error.message, operation, offset);
 }
 

@@ -15,7 +15,7 @@ const MAGIC = 0x4c535246; // 'LSRF'
 const VERSION = 1;
 const HEADER_LENGTH = 24;
 const CHECKSUM_LENGTH = 4;
-export const RECORD_LENGTH_MAX = 16 * 1024 * 1024;
+const RECORD_LENGTH_MAX = 16 * 1024 * 1024;
 
 interface Copy {
   readonly slot: 0 | 1;
