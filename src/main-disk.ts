@@ -1,16 +1,16 @@
 /** Opens the file beneath a device, and makes it where the specification says how long it is to be. */
 
 import { existsSync } from 'node:fs';
-import { fail, type Result } from './base/result.ts';
+import { fail, ok, type Result } from './base/result.ts';
+import type { OpenedDisk } from './engine/devices.ts';
 import type { StartFault } from './engine/messages.ts';
 import type { FileDeviceSpec } from './engine/spec.ts';
-import type { Disk } from './ports/disk.ts';
 import { openFileDisk, type OpenFault } from './runtime/file-disk.ts';
 
 export async function openDisk(
   spec: FileDeviceSpec,
   onProgress: (done: number, total: number) => void,
-): Promise<Result<Disk, StartFault>> {
+): Promise<Result<OpenedDisk, StartFault>> {
   const { path, length, readOnly } = spec;
   const missing = !existsSync(path);
   if (missing && length === undefined) {
@@ -23,7 +23,17 @@ export async function openDisk(
   const create =
     missing && length !== undefined ? { create: { length, allocation, onProgress } as const } : {};
   const disk = await openFileDisk(path, { readOnly, ...create });
-  return disk.ok ? disk : fail(startFault(disk.fault));
+  if (!disk.ok) return fail(startFault(disk.fault));
+  if (length === undefined || disk.value.length === length) {
+    return ok({ disk: disk.value, fresh: missing });
+  }
+  await disk.value.close();
+  return fail({
+    reason: 'configuration',
+    message:
+      `${path} is there already and has ${disk.value.length} bytes, not ${length}: ` +
+      'leave the size away, or name another file.',
+  });
 }
 
 function startFault(fault: OpenFault): StartFault {

@@ -4,10 +4,13 @@
  * supervisor starts another.
  */
 
+import { mkdirSync } from 'node:fs';
+import path from 'node:path';
 import type { StorageNodePorts } from './engine/devices.ts';
 import type { FromEngine, ToEngine } from './engine/messages.ts';
 import type { EngineSpec } from './engine/spec.ts';
 import { openStorageNode, type StorageNode } from './engine/storage-node.ts';
+import type { RecordFile } from './ports/record-file.ts';
 import type { Trace } from './ports/trace.ts';
 import { systemClock } from './runtime/clock.ts';
 import { crc32c } from './runtime/crc32c.ts';
@@ -15,6 +18,7 @@ import { platformCrypto } from './runtime/crypto.ts';
 import { openDisk } from './main-disk.ts';
 import { createLog, levelOfChildren } from './runtime/log.ts';
 import { connectParent, type Parent, socketOf } from './runtime/parent.ts';
+import { openRecordFile } from './runtime/record-file.ts';
 import { streamOver } from './runtime/tcp.ts';
 
 const STATISTICS_EVERY_MS = 1000;
@@ -67,7 +71,7 @@ export function runEngine(index: number): void {
   }
 
   async function start(spec: EngineSpec): Promise<void> {
-    const opened = await openStorageNode(spec, portsOf(trace), (device, done, total) =>
+    const opened = await openStorageNode(spec, portsOf(spec, trace), (device, done, total) =>
       tell({ kind: 'progress', device, done, total }),
     );
     if (!opened.ok) {
@@ -86,15 +90,29 @@ export function runEngine(index: number): void {
   }
 }
 
-function portsOf(trace: Trace): StorageNodePorts {
+function portsOf(spec: EngineSpec, trace: Trace): StorageNodePorts {
   return {
     clock: systemClock,
     crypto: platformCrypto,
     crc32c,
     trace,
     openDisk,
-    openRecord: () => undefined,
+    openRecord: (naa) => openRecord(spec.stateDirectory, naa, trace),
   };
+}
+
+/** Where it cannot be kept, APTPL is refused to initiators instead of promised. */
+function openRecord(directory: string | undefined, naa: string, trace: Trace): RecordFile | undefined {
+  if (directory === undefined) return undefined;
+  const folder = path.join(directory, 'reservations');
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    return openRecordFile(path.join(folder, naa));
+  } catch (error) {
+    const cause = error instanceof Error ? error.message : String(error);
+    trace('warn', 'reservations.notKept', { folder, cause });
+    return undefined;
+  }
 }
 
 function stopOnBugs(trace: Trace): void {

@@ -1,20 +1,28 @@
 /** Opens what a device's specification says: the medium, the store on it, the logical unit in front of it. */
 
 import { assert } from '../base/assert.ts';
-import { fail, ok, type Result } from '../base/result.ts';
+import { DONE, fail, ok, type Result } from '../base/result.ts';
 import type { BlockDevice } from '../ports/block-device.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Crc32c, Crypto } from '../ports/crypto.ts';
 import type { Disk } from '../ports/disk.ts';
-import type { RecordFile } from '../ports/record-file.ts';
+import type { RecordFault, RecordFile } from '../ports/record-file.ts';
 import type { Trace } from '../ports/trace.ts';
 import { createLogicalUnit, type LogicalUnit } from '../scsi/logical-unit.ts';
-import { openReservations } from '../scsi/reservations/reservations.ts';
+import { encodeRecord } from '../scsi/reservations/record.ts';
+import { NOTHING_RESERVED } from '../scsi/reservations/state.ts';
+import { openReservations, type UnitReservations } from '../scsi/reservations/reservations.ts';
 import { openFlatStore } from '../store/flat-store.ts';
 import { createRamStore } from '../store/ram-store.ts';
 import { type ServedDevice, servedDevice } from './served-device.ts';
 import type { StartFault } from './messages.ts';
 import type { DeviceSpec, FileDeviceSpec, Identity } from './spec.ts';
+
+/** `fresh`: the file was made just now; nothing that was kept for one of its name is about it. */
+export interface OpenedDisk {
+  readonly disk: Disk;
+  readonly fresh: boolean;
+}
 
 /** The doors of one storage node to the world. */
 export interface StorageNodePorts {
@@ -26,8 +34,8 @@ export interface StorageNodePorts {
   openDisk(
     spec: FileDeviceSpec,
     onProgress: (done: number, total: number) => void,
-  ): Promise<Result<Disk, StartFault>>;
-  /** A durable record of this name. */
+  ): Promise<Result<OpenedDisk, StartFault>>;
+  /** A durable record of this name; undefined where nothing can be kept. */
   openRecord(name: string): RecordFile | undefined;
 }
 
@@ -54,28 +62,19 @@ export async function openDevice(
   },
 ): Promise<Result<OpenDevice, StartFault>> {
   const { ports, incarnation } = options;
-  const store =
-    spec.kind === 'ram'
-      ? openRam(spec)
-      : await openFile(spec, ports, (done, total) => options.onProgress(done, total));
+  const store = spec.kind === 'ram' ? await openRam(spec) : await openFile(spec, ports, options.onProgress);
   if (!store.ok) return store;
   const identity = spec.kind === 'ram' ? renewed(spec.identity, incarnation, ports.crypto) : spec.identity;
   // What protects the content must live as long as the content, and no longer.
-  const record =
-    spec.kind === 'file' && options.durable ? ports.openRecord(`${identity.naa}.reservations`) : undefined;
-  const reservations = await openReservations(
-    record === undefined ? { trace: ports.trace } : { record, trace: ports.trace },
-  );
+  const record = spec.kind === 'file' && options.durable ? ports.openRecord(identity.naa) : undefined;
+  const reservations = await reservationsOf(record, store.value.fresh, ports.trace);
   if (!reservations.ok) {
-    await store.value.close();
-    return fail(
-      system(
-        spec,
-        `its persistent reservations in ${reservations.fault.name} cannot be read (${reservations.fault.cause}): restore that file, or remove it to give all reservations up`,
-      ),
-    );
+    await store.value.device.close();
+    const { name, cause } = reservations.fault;
+    const remedy = 'restore that file, or remove it to give all reservations up';
+    return fail(system(spec, `its persistent reservations in ${name} cannot be read (${cause}): ${remedy}`));
   }
-  const device = servedDevice(store.value, spec.physicalBlockExponent);
+  const device = servedDevice(store.value.device, spec.physicalBlockExponent);
   const unit = createLogicalUnit({
     device,
     identity: { product: PRODUCT, revision: REVISION, serial: identity.serial, naa: hexBytes(identity.naa) },
@@ -86,7 +85,27 @@ export async function openDevice(
   return ok({ spec, identity, device, unit });
 }
 
-function openRam(spec: Extract<DeviceSpec, { kind: 'ram' }>): Result<BlockDevice, StartFault> {
+async function reservationsOf(
+  record: RecordFile | undefined,
+  fresh: boolean,
+  trace: Trace,
+): Promise<Result<UnitReservations, RecordFault>> {
+  if (record === undefined) return openReservations({ trace });
+  if (fresh) {
+    const former = await record.load();
+    const clean = former.ok && former.value === undefined;
+    const saved = clean ? DONE : await record.save(encodeRecord(NOTHING_RESERVED));
+    if (!saved.ok) return saved;
+  }
+  return openReservations({ record, trace });
+}
+
+interface OpenedStore {
+  readonly device: BlockDevice;
+  readonly fresh: boolean;
+}
+
+async function openRam(spec: Extract<DeviceSpec, { kind: 'ram' }>): Promise<Result<OpenedStore, StartFault>> {
   const { blockLength, length } = spec;
   if (length % blockLength !== 0) {
     return fail(configuration(spec, `its size is no multiple of the sector length ${blockLength}`));
@@ -98,26 +117,27 @@ function openRam(spec: Extract<DeviceSpec, { kind: 'ram' }>): Result<BlockDevice
     thin: spec.provisioning === 'thin',
     readOnly: spec.readOnly,
   });
-  store.setWriteCache(spec.writeCache);
-  return ok(store);
+  await store.setWriteCache(spec.writeCache);
+  return ok({ device: store, fresh: true });
 }
 
 async function openFile(
   spec: FileDeviceSpec,
   ports: StorageNodePorts,
   onProgress: (done: number, total: number) => void,
-): Promise<Result<BlockDevice, StartFault>> {
-  const disk = await ports.openDisk(spec, onProgress);
-  if (!disk.ok) return disk;
+): Promise<Result<OpenedStore, StartFault>> {
+  const opened = await ports.openDisk(spec, onProgress);
+  if (!opened.ok) return opened;
+  const { disk, fresh } = opened.value;
   const store = openFlatStore({
-    disk: disk.value,
+    disk,
     blockLength: spec.blockLength,
     writeCache: spec.writeCache,
     ...(spec.provisioning === 'thick' ? { thin: false } : {}),
   });
-  if (store.ok) return store;
-  await disk.value.close();
-  const remedy = `enlarge it, or choose the other sector length`;
+  if (store.ok) return ok({ device: store.value, fresh });
+  await disk.close();
+  const remedy = 'enlarge it, or choose the other sector length';
   return fail(configuration(spec, `${store.fault.message}; ${remedy}`));
 }
 

@@ -25,7 +25,7 @@ interface World {
   readonly steps: string[];
   readonly children: FakeChild[];
   readonly router: () => LoginRouterOptions;
-  advance(ms: number): void;
+  readonly advance: (ms: number) => void;
 }
 
 /** `behave`: what a child does when it is told something. */
@@ -188,7 +188,8 @@ test('a stop takes the portals away first, then drains engines, then ends contro
   await supervisor.start();
   steps.length = 0;
   assert.equal(await supervisor.stop(), true);
-  assert.deepEqual(steps, [
+  const orders = steps.filter((step) => !step.endsWith('engineEnded'));
+  assert.deepEqual(orders, [
     'portal closed',
     'router stopped',
     'engine 0: drain',

@@ -199,7 +199,11 @@ class NodeSupervisor implements Supervisor {
         settle(undefined);
         return;
       case 'refused':
-        trace('error', 'engine.refused', { index: slot.spec.engine, ...message.fault });
+        // At the start the command itself tells the user.
+        trace(this.#router === undefined ? 'info' : 'error', 'engine.refused', {
+          index: slot.spec.engine,
+          ...message.fault,
+        });
         settle(message.fault);
         return;
       case 'statistics':

@@ -56,7 +56,7 @@ export interface Listener {
 }
 
 export interface ListenFault {
-  readonly reason: 'inUse' | 'system';
+  readonly reason: 'configuration' | 'inUse' | 'system';
   /** A sentence: which address, why, what to do. */
   readonly message: string;
 }

@@ -23,7 +23,7 @@ export const listen: Listen = async (address, onArrival) => {
   const endpoint = parseAddress(address);
   if (endpoint === undefined) {
     return fail({
-      reason: 'system',
+      reason: 'configuration',
       message: `"${address}" is no address to listen on: write ADDRESS:PORT, for example 127.0.0.1:3260 or [::1]:3260.`,
     });
   }
