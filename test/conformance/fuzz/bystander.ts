@@ -8,6 +8,8 @@ import { rawPdu, type RawResponse, rawResponses, text } from '../../../src/iscsi
 export interface Bystander {
   /** Writes a block that names `number`, reads it back. */
   check(number: number): Promise<void>;
+  /** Answers pings: it is alive however time flies. */
+  pump(): void;
 }
 
 export function createBystander({ node, random }: FuzzBench): Bystander {
@@ -77,6 +79,7 @@ export function createBystander({ node, random }: FuzzBench): Bystander {
 
   let begun = false;
   return {
+    pump: () => void pump(),
     async check(number) {
       pump();
       if (!begun) {

@@ -32,9 +32,19 @@ const OPCODES = [
   0x4d, 0x55, 0x56, 0x57, 0x5a, 0x5e, 0x5f, 0x7f, 0x83, 0x84, 0x88, 0x89, 0x8a, 0x8b, 0x8e, 0x8f, 0x90, 0x91, 0x93, 0x9c, 0x9e, 0xa0, 0xa3,
   0xa8, 0xaa, 0xae, 0xaf, 0xc0, 0xff,
 ]; // biome-ignore format: a word list
-const REQUEST_OPCODES = [
-  0x00, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x02, 0x03, 0x04, 0x05, 0x05, 0x05, 0x06, 0x10, 0x1c, 0x20, 0x3f,
+const BLOCK_COMMANDS = [
+  0x28, 0x2a, 0x2e, 0x2f, 0x34, 0x35, 0x41, 0x88, 0x89, 0x8a, 0x8b, 0x8e, 0x8f, 0x90, 0x91, 0x93, 0xa8, 0xaa,
+  0xae, 0xaf,
 ];
+/** Those that take data-out. */
+const TAKES_DATA = new Set([
+  0x0a, 0x15, 0x2a, 0x2e, 0x41, 0x42, 0x48, 0x55, 0x5f, 0x83, 0x89, 0x8a, 0x8b, 0x8e, 0x93, 0x9c, 0xaa, 0xae,
+]);
+/** Requests that take a CmdSN; others are rejected, or are data. */
+const NUMBERED = new Set([0x00, 0x01, 0x02, 0x04, 0x06]);
+const USUAL_REQUESTS = [0x00, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x02, 0x04, 0x05];
+const RARE_REQUESTS = [0x03, 0x06, 0x10, 0x1c, 0x20, 0x3f];
+const NO_DATA = new Uint8Array(0);
 const NO_DIGESTS: Digests = { header: false, data: false };
 
 export function nextCase(random: Prng): FuzzCase {
@@ -118,65 +128,103 @@ function fullFeature(random: Prng): Uint8Array {
     ]),
   });
   const pdus = [login];
-  const state = { cmdSN: 1 };
+  const state: Sequence = { cmdSN: 1, tag: 10 };
+  for (let i = random.integer(1, 3); i > 0; i--) pdus.push(rawPdu(testUnitReady(random, state), digests));
   for (let i = random.integer(1, 14); i > 0; i--) {
-    pdus.push(rawPdu(request(random, state), random.chance(0.98) ? digests : NO_DIGESTS));
+    pdus.push(rawPdu(request(random, state), random.chance(0.995) ? digests : NO_DIGESTS));
   }
   return join(pdus);
 }
 
-function request(random: Prng, state: { cmdSN: number }): RawRequest {
-  const opcode = random.pick(REQUEST_OPCODES);
+interface Sequence {
+  cmdSN: number;
+  tag: number;
+}
+
+/** Takes the unit attention of a new nexus out of the way. */
+function testUnitReady(random: Prng, state: Sequence): RawRequest {
+  return {
+    word0: 0x01810000,
+    words: { 8: random.integer(0, 1) << 16, 16: state.tag++, 24: state.cmdSN++, 28: 1 },
+  };
+}
+
+function request(random: Prng, state: Sequence): RawRequest {
+  const opcode = random.pick(random.chance(0.95) ? USUAL_REQUESTS : RARE_REQUESTS);
   const immediate = random.chance(0.2);
-  const flags = random.chance(0.7) ? requestFlags(random, opcode) : random.integer(0, 255);
-  const near = random.chance(0.9) ? state.cmdSN : state.cmdSN + random.integer(-3, 300);
-  if (!immediate && opcode !== 0x05 && opcode !== 0x10) state.cmdSN++;
+  const near = random.chance(0.95) ? state.cmdSN : state.cmdSN + random.integer(-3, 300);
+  if (!immediate && NUMBERED.has(opcode)) state.cmdSN++;
+  const tag = random.chance(opcode === 0x05 ? 0.1 : 0.9)
+    ? state.tag++
+    : random.chance(0.9)
+      ? state.tag - random.integer(0, 3)
+      : 0xffffffff;
   const words: Record<number, number> = {
-    8: random.chance(0.8) ? random.integer(0, 1) << 16 : random.integer(0, 0xffffffff),
-    16: random.chance(0.95) ? random.integer(1, 6) : 0xffffffff,
+    8: random.chance(0.9) ? random.integer(0, 1) << 16 : random.integer(0, 0xffffffff),
+    16: tag >>> 0,
     20: random.chance(0.5) ? 512 * random.integer(0, 16) : word(random, 0xffffffff),
     24: near >>> 0,
     28: random.chance(0.9) ? random.integer(0, 4) : random.integer(0, 0xffffffff),
   };
-  if (opcode === 0x01) cdb(random, words);
-  else for (const offset of [32, 36, 40, 44]) words[offset] = word(random, 512 * random.integer(0, 4));
-  const length = random.chance(0.5)
-    ? 0
-    : random.pick([1, 3, 16, 24, 512, 1024, 4096, random.integer(0, 9000)]);
-  const data = opcode === 0x04 ? looseText(random) : bytes(random, length);
-  return {
-    word0: (((immediate ? 0x40 : 0) | opcode) << 24) | (flags << 16) | random.integer(0, 3),
-    words,
-    data,
-  };
+  let flags = opcode === 0x01 ? scsi(random, words) : requestFlags(random, opcode);
+  if (random.chance(0.02)) flags = random.integer(0, 255);
+  if (opcode !== 0x01) {
+    for (const offset of [32, 36, 40, 44]) words[offset] = word(random, 512 * random.integer(0, 4));
+  }
+  const data = opcode === 0x04 ? looseText(random) : requestData(random, opcode, flags, words);
+  const word0 = (((immediate ? 0x40 : 0) | opcode) << 24) | (flags << 16);
+  return { word0: word0 | (random.chance(0.9) ? 0 : random.integer(0, 0xffff)), words, data };
+}
+
+/** Mostly what may be there: an unexpected length ends the connection at once, and with it the case. */
+function requestData(random: Prng, opcode: number, flags: number, words: Record<number, number>): Uint8Array {
+  const mayCarry = opcode === 0x00 || opcode === 0x05 || (opcode === 0x01 && (flags & 0x20) !== 0);
+  if (!mayCarry && random.chance(0.99)) return NO_DATA;
+  if (random.chance(0.3)) return NO_DATA;
+  const expected = opcode === 0x01 ? Math.min(words[20]!, 8192) : random.pick([512, 1024, 4096]);
+  return bytes(random, random.chance(0.6) ? expected : random.pick([1, 3, 16, 24, random.integer(0, 9000)]));
 }
 
 function requestFlags(random: Prng, opcode: number): number {
-  if (opcode === 0x01) return random.pick([0xc1, 0xa1, 0xa0, 0x81, 0x80, 0x20, 0x21, 0xe1, 0xc2, 0xc3]);
   if (opcode === 0x02) return 0x80 | random.integer(0, 9);
   if (opcode === 0x06) return 0x80 | random.integer(0, 3);
-  return random.pick([0x80, 0x00, 0x40]);
+  return random.pick([0x80, 0x80, 0x00, 0x40]);
 }
 
-/** Operation code, then fields that fit a small disk more often than not. */
-function cdb(random: Prng, words: Record<number, number>): void {
-  const opcode = random.pick(OPCODES);
-  const lba = random.chance(0.9) ? random.integer(0, BLOCK_COUNT) : random.integer(0, 0xffffffff);
-  const blocks = random.chance(0.9) ? random.integer(0, 16) : random.integer(0, 0xffff);
-  const second = random.chance(0.7)
-    ? random.integer(0, 0x1f) & random.integer(0, 0x1f)
+/** A SCSI Command: operation code, then fields that fit a small disk more often than not. Returns byte 1 of the PDU. */
+function scsi(random: Prng, words: Record<number, number>): number {
+  const opcode = random.pick(random.chance(0.6) ? BLOCK_COMMANDS : OPCODES);
+  const lba = random.chance(0.95) ? random.integer(0, BLOCK_COUNT - 20) : random.integer(0, 0xffffffff);
+  const blocks = random.chance(0.95) ? random.integer(0, 16) : random.integer(0, 0xffff);
+  const second = random.chance(0.9)
+    ? random.pick([0, 0, 0, 0, 0x08, 0x10, 0x12, 0x02, random.integer(0, 31)])
     : random.integer(0, 255);
-  const long = opcode >= 0x80 && opcode < 0xa0;
-  words[32] = ((opcode << 24) | (second << 16) | (long ? 0 : lba >>> 16)) >>> 0;
-  words[36] = long ? 0 : (((lba & 0xffff) << 16) | (blocks >>> 8)) >>> 0;
-  words[40] = long ? lba : (((blocks & 0xff) << 24) | random.integer(0, 0xff)) >>> 0;
-  words[44] = long ? blocks : random.integer(0, 0xffff);
-  if (random.chance(0.1)) words[random.pick([32, 36, 40, 44])] = random.integer(0, 0xffffffff);
+  // SPC-4 §4.2.2: 16-byte CDBs from 80h, 12-byte ones from A0h, else the layout of 10 bytes.
+  const length = opcode < 0x80 ? 10 : opcode < 0xa0 ? 16 : 12;
+  words[32] = ((opcode << 24) | (second << 16) | (length === 16 ? 0 : lba >>> 16)) >>> 0;
+  const low = ((lba & 0xffff) << 16) >>> 0;
+  words[36] = length === 16 ? lba >>> 16 : length === 12 ? low : (low | (blocks >>> 8)) >>> 0;
+  words[40] = length === 16 ? low : (length === 12 ? blocks << 16 : (blocks & 0xff) << 24) >>> 0;
+  words[44] = length === 16 ? (blocks << 16) >>> 0 : 0;
+  if (!BLOCK_COMMANDS.includes(opcode) && random.chance(0.8)) {
+    // An allocation or parameter list length where that CDB has it, and nothing else.
+    words[32] = ((opcode << 24) | (random.integer(0, 31) << 16)) >>> 0;
+    words[36] = opcode < 0x20 ? 0xff000000 : length === 10 ? 0x01 : 0;
+    words[40] = length === 12 ? 0x02000000 : 0;
+    words[44] = length === 16 ? 0x02000000 : 0;
+  }
+  if (random.chance(0.05)) words[random.pick([32, 36, 40, 44])] = random.integer(0, 0xffffffff);
+  if (random.chance(0.8)) words[20] = 512 * Math.min(blocks, 64);
+  const writes = TAKES_DATA.has(opcode) ? 0x20 : 0x40;
+  const direction = random.chance(0.95) ? writes : random.pick([0x00, 0x20, 0x40, 0x60]);
+  return (
+    (writes === 0x40 || random.chance(0.8) ? 0x80 : 0) | direction | random.pick([1, 1, 1, 1, 0, 2, 3, 4])
+  );
 }
 
 /** Flips, cuts, doubles and swaps. */
 function mutate(random: Prng, original: Uint8Array): Uint8Array {
-  let bytes = original.slice();
+  let bytes: Uint8Array = original.slice();
   for (let i = random.integer(1, 6); i > 0 && bytes.length > 1; i--) {
     const at = random.integer(0, bytes.length - 1);
     switch (random.integer(0, 4)) {

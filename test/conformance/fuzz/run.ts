@@ -3,9 +3,11 @@
  * connection must have gone, holding nothing, and a bystander's session must read what it wrote.
  */
 
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { MemoryStream } from '../../../src/iscsi/testing/memory-stream.ts';
 import { rawResponses } from '../../../src/iscsi/testing/raw-pdu.ts';
-import { createBystander } from './bystander.ts';
+import { type Bystander, createBystander } from './bystander.ts';
 import { type FuzzBench, openFuzzBench, settle } from './bench.ts';
 import { nextCase } from './cases.ts';
 
@@ -35,7 +37,7 @@ export async function fuzz(seed: number, cases: number): Promise<FuzzReport> {
   let memoryEarly = 0;
   for (let number = 1; number <= cases; number++) {
     try {
-      await runCase(bench, byKind, responses);
+      await runCase(bench, bystander, { byKind, responses });
       if (number % BYSTANDER_EVERY === 0) await bystander.check(number);
     } catch (error) {
       throw new Error(
@@ -50,8 +52,8 @@ export async function fuzz(seed: number, cases: number): Promise<FuzzReport> {
 
 async function runCase(
   bench: FuzzBench,
-  byKind: Record<string, number>,
-  responses: Record<string, number>,
+  bystander: Bystander,
+  { byKind, responses }: { byKind: Record<string, number>; responses: Record<string, number> },
 ): Promise<void> {
   const { node, clock, random } = bench;
   const { kind, pieces } = nextCase(random);
@@ -63,7 +65,11 @@ async function runCase(
   for (const piece of pieces) {
     stream.feed(piece);
     if (random.chance(0.2)) stream.endTurn();
-    if (random.chance(0.02)) clock.advance(random.integer(1, 3000));
+    if (random.chance(0.02)) {
+      clock.advance(random.integer(1, 3000));
+      await settle();
+      bystander.pump();
+    }
     if (stream.ended !== 'open') break;
   }
   await settle();
@@ -73,6 +79,7 @@ async function runCase(
   if (random.chance(0.7)) stream.hangUp(random.chance(0.5) ? 'ECONNRESET' : undefined);
   for (let turn = 0; turn < TURNS_MAX && node.connections > before; turn++) {
     clock.advance(LONG_MS / TURNS_MAX);
+    bystander.pump();
     await settle();
     stream.endTurn();
   }
@@ -99,8 +106,15 @@ function count(sent: Uint8Array, responses: Record<string, number>): void {
   }
 }
 
+const collectGarbage = exposeGarbageCollection();
+
+function exposeGarbageCollection(): () => void {
+  setFlagsFromString('--expose-gc');
+  return runInNewContext('gc') as () => void;
+}
+
 function memory(): number {
-  globalThis.gc?.();
+  collectGarbage();
   const { heapUsed, arrayBuffers } = process.memoryUsage();
   return heapUsed + arrayBuffers;
 }
