@@ -127,7 +127,8 @@ function printFailure(test: EventData.TestFail): void {
   if ('failureType' in error && error.failureType === 'subtestsFailed') return; // its subtests have been printed
   const place = test.file === undefined ? '' : ` (${relative(ROOT, test.file)}:${test.line})`;
   const cause = error.cause instanceof Error ? (error.cause.stack ?? error.cause.message) : error.message;
-  console.log(`   FAILED ${test.name}${place}\n${cause.replaceAll(/^/gm, '      ')}`);
+  const lines = cause.split('\n').filter((line) => !/^ +at .*(node:internal|\(native\))/.test(line));
+  console.log(`   FAILED ${test.name}${place}\n${lines.map((line) => `      ${line}`).join('\n')}`);
 }
 
 function summary(counts: Counts): string {

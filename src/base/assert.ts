@@ -2,7 +2,7 @@
  * Bugs stop the process: a stopped replica is safer than a wrong one. Never catch an AssertionFailure to go on.
  */
 
-export class AssertionFailure extends Error {
+class AssertionFailure extends Error {
   override readonly name = 'AssertionFailure';
 }
 

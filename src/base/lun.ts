@@ -6,7 +6,7 @@
 /** The REPORT LUNS well-known logical unit (SAM-5 §4.7.7.5, W-LUN 01h). */
 export const LUN_REPORT_LUNS = -1;
 /** Not a number that any logical unit of ours can have. */
-export const LUN_UNADDRESSABLE = -2;
+const LUN_UNADDRESSABLE = -2;
 export const LUN_MAX = 0x3fff;
 
 /** 0..16383, or one of the two constants above. */

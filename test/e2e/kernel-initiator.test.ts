@@ -26,7 +26,7 @@ const PREPARE = `
 modprobe -a iscsi_tcp sd_mod sg dm-multipath dm-round-robin dm-service-time
 /lib/systemd/systemd-udevd --daemon >/dev/null 2>&1
 udevadm trigger --action=add --subsystem-match=block --subsystem-match=misc
-sed -i 's/^\\(node.conn.0..timeo.noop_out_[a-z]* =\\).*/\\1 1/' /etc/iscsi/iscsid.conf # a silent path is noticed in 2 s
+sed -i 's/^\\(node.conn.0..timeo.noop_out_[a-z]* =\\).*/\\1 2/' /etc/iscsi/iscsid.conf # a silent path is noticed in 4 s
 iscsid >/dev/null 2>&1
 cat > /tmp/lib.sh <<'END'
 refuses() { if "$@" 2>/dev/null; then echo "should have failed: $*"; return 1; fi; }
