@@ -21,9 +21,9 @@ const LOGIN_TEXT_BYTES_MAX = 8192;
 /** The usual first Login Request fits. */
 const MEMORY_BYTES_FIRST = 1024;
 /** Empty responses given before the engine takes over: 2 KiB of text is enough to hold any TargetName. */
-export const ANSWERED_MAX = 8;
+const ANSWERED_MAX = 8;
 /** StatSN of the first Login Response on a connection, here and in the engine. */
-export const STAT_SN_FIRST = 0;
+const STAT_SN_FIRST = 0;
 
 export type PeekStep =
   | { readonly kind: 'more' }

@@ -40,7 +40,7 @@ export function identityOf(parts: readonly string[], serial: string | undefined)
 }
 
 /** The engine of each target, by name; targets bound by a shared device come together. */
-export function assignTargets(targets: readonly TargetSpec[], engines: number): ReadonlyMap<string, number> {
+function assignTargets(targets: readonly TargetSpec[], engines: number): ReadonlyMap<string, number> {
   const assigned = new Map<string, number>();
   const load = Array.from({ length: engines }, () => 0);
   for (const group of groupsOf(targets)) {
@@ -63,7 +63,9 @@ function groupsOf(targets: readonly TargetSpec[]): readonly (readonly TargetSpec
       devices: new Set([...touching.flatMap((group) => [...group.devices]), ...devices]),
       targets: [...touching.flatMap((group) => group.targets), target],
     };
-    groups = [...groups.filter((group) => !touching.includes(group)), merged];
+    const place = touching[0] === undefined ? groups.length : groups.indexOf(touching[0]);
+    const others = groups.filter((group) => !touching.includes(group));
+    groups = [...others.slice(0, place), merged, ...others.slice(place)];
   }
   return groups.map((group) => group.targets);
 }

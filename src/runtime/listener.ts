@@ -45,7 +45,7 @@ export function parseAddress(text: string): { host: string; port: number } | und
   return port <= 0xffff && net.isIP(host.replace(/%.*$/, '')) !== 0 ? { host, port } : undefined;
 }
 
-export function formatAddress(host: string, port: number): string {
+function formatAddress(host: string, port: number): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 

@@ -4,7 +4,7 @@ import { InvalidArgumentError, Option } from 'commander';
 import { parseSize } from '../../base/units.ts';
 import type { BlockLength } from '../../ports/block-device.ts';
 
-export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
+const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 
 export function size(text: string): number {
   const bytes = parseSize(text);
