@@ -1,6 +1,6 @@
 /**
- * Seeded pseudo-random numbers (sfc32) for simulation, jitter and tests: the same seed gives the same sequence on
- * every machine and Node version. Never for secrets (ports/crypto).
+ * Seeded pseudo-random numbers (sfc32): the same seed gives the same sequence on every machine and Node version.
+ * Exported for tests and simulation. Never for secrets (ports/crypto).
  */
 
 export interface Prng {

@@ -5,8 +5,8 @@ import type { Check, Tree } from './tree.ts';
 const LINES_MAX = 500;
 /** Where execution begins. What is not reachable from here is dead; tests alone keep nothing alive in src/. */
 const ROOTS =
-  /^(src\/main\.ts|(bench|sim)\/main\.ts|tools\/[^/]+|test\/.+\.(test|script)\.ts|.+\.test\.ts|[^/]+\.mjs)$/;
-/** In the comment above an export that only tests import. */
+  /^(src\/main\.ts|(bench|sim|test)\/(.+\/)?main\.ts|tools\/[^/]+|test\/.+\.(test|script)\.ts|.+\.test\.ts|[^/]+\.mjs)$/;
+/** In the comment above an export that only tests import, or in a file that only tests use. */
 const TEST_MARK = 'Exported for tests';
 
 export const fileLength: Check = (tree) =>
@@ -59,8 +59,10 @@ export const deadFiles: Check = (tree) => {
   for (const path of roots.filter((root) => !isTestCode(root))) reach(path);
   const product = new Set(live);
   for (const path of roots) reach(path);
+  const forTests = (path: string): boolean =>
+    isTestCode(path) || tree.get(path)?.includes(TEST_MARK) === true;
   const needed = (path: string): boolean =>
-    (path.startsWith('src/') && !isTestCode(path) ? product : live).has(path);
+    (path.startsWith('src/') && !forTests(path) ? product : live).has(path);
   return code
     .filter((path) => !needed(path))
     .map((path) => `${path}: nothing ${path.startsWith('src/') ? 'of the product ' : ''}uses it`);
