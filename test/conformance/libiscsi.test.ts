@@ -14,7 +14,7 @@ import { type LaneResult, runCampaign, tableOf, verdicts } from './libiscsi/camp
 import { withSuiteSection } from './libiscsi/compliance.ts';
 import { EXPECTED_SKIPS } from './libiscsi/expected-skips.ts';
 import { configOf, lanesOf, MEDIA } from './libiscsi/matrix.ts';
-import { judge, listTests, OFFERS_DATA_DIGESTS } from './libiscsi/suite.ts';
+import { judge, listTests } from './libiscsi/suite.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const REPORTS = join(ROOT, '.cache/conformance');
@@ -27,7 +27,7 @@ let results: LaneResult[];
 
 before(async () => {
   directory = await mkdtemp(join(tmpdir(), 'lockstep-conformance-'));
-  const lanes = lanesOf(MEDIA, OFFERS_DATA_DIGESTS);
+  const lanes = lanesOf(MEDIA);
   await mkdir(join(directory, 'state'));
   await writeFile(join(directory, 'node.toml'), configOf(lanes, directory));
   node = await lockstep(['serve', '--config', join(directory, 'node.toml')]);
