@@ -177,7 +177,7 @@ async function run(plan: NodePlan, options: Common): Promise<void> {
   });
   const started = await supervisor.start();
   progress.stop();
-  if (asked) return;
+  if (asked) return; // the stop ends the process
   if (started.ok) {
     process.stdout.write(options.json === true ? readyLine(started.value) : readyText(plan, started.value));
     return;

@@ -10,6 +10,7 @@ import { openFileDisk, type OpenFault } from './runtime/file-disk.ts';
 export async function openDisk(
   spec: FileDeviceSpec,
   onProgress: (done: number, total: number) => void,
+  signal: AbortSignal,
 ): Promise<Result<OpenedDisk, StartFault>> {
   const { path, length, readOnly } = spec;
   const missing = !existsSync(path);
@@ -21,7 +22,7 @@ export async function openDisk(
   }
   const allocation = spec.provisioning === 'thick' ? 'thick' : 'sparse';
   const create =
-    missing && length !== undefined ? { create: { length, allocation, onProgress } as const } : {};
+    missing && length !== undefined ? { create: { length, allocation, onProgress, signal } as const } : {};
   const disk = await openFileDisk(path, { readOnly, ...create });
   if (!disk.ok) return fail(startFault(disk.fault));
   if (length === undefined || disk.value.length === length) {

@@ -33,10 +33,15 @@ export function runEngine(index: number): void {
   stopOnBugs(trace);
   let node: StorageNode | undefined;
   let leaving = false;
+  let starting: Promise<void> | undefined;
+  const stopStarting = new AbortController();
 
   const leave = async (withinMs: number): Promise<void> => {
     if (leaving) return;
     leaving = true;
+    // A half-made image is taken back before the process ends.
+    stopStarting.abort();
+    await starting;
     await node?.drain(withinMs);
     tell({ kind: 'drained' });
     parent.disconnect();
@@ -47,7 +52,7 @@ export function runEngine(index: number): void {
       const message = raw as ToEngine;
       switch (message.kind) {
         case 'start':
-          void start(message.spec);
+          starting = start(message.spec);
           return;
         case 'connection':
           if (handle === undefined) return; // the peer was gone before it arrived
@@ -71,8 +76,10 @@ export function runEngine(index: number): void {
   }
 
   async function start(spec: EngineSpec): Promise<void> {
-    const opened = await openStorageNode(spec, portsOf(spec, trace), (device, done, total) =>
-      tell({ kind: 'progress', device, done, total }),
+    const opened = await openStorageNode(
+      spec,
+      portsOf(spec, trace, stopStarting.signal),
+      (device, done, total) => tell({ kind: 'progress', device, done, total }),
     );
     if (!opened.ok) {
       tell({ kind: 'refused', fault: opened.fault });
@@ -90,13 +97,13 @@ export function runEngine(index: number): void {
   }
 }
 
-function portsOf(spec: EngineSpec, trace: Trace): StorageNodePorts {
+function portsOf(spec: EngineSpec, trace: Trace, signal: AbortSignal): StorageNodePorts {
   return {
     clock: systemClock,
     crypto: platformCrypto,
     crc32c,
     trace,
-    openDisk,
+    openDisk: (device, onProgress) => openDisk(device, onProgress, signal),
     openRecord: (naa) => openRecord(spec.stateDirectory, naa, trace),
   };
 }

@@ -3,6 +3,12 @@
  * Files beside this one wire folders together; all else lives in the folders.
  */
 
+import { enableCompileCache } from 'node:module';
+import path from 'node:path';
+
+// Children find the same directory in their environment.
+enableCompileCache(path.resolve(import.meta.dirname, '../.cache/compile'));
+
 const [role, index] = process.argv.slice(2);
 const forked = process.send !== undefined;
 
