@@ -9,7 +9,7 @@ import type { AuthenticationPolicy, ChapCredential } from '../iscsi/login/policy
 import type { IscsiTarget } from '../iscsi/target.ts';
 import type { DigestAlgorithm } from '../ports/crypto.ts';
 import type { ScsiTargetDevice } from '../ports/scsi-target.ts';
-import type { ChapSpec, Credentials, TargetSpec } from './spec.ts';
+import type { ChapSpec, Credentials, DigestPolicy, TargetSpec } from './spec.ts';
 
 /** RFC 7143 §12.1.3 and the numbers IANA has added since. */
 const CHAP_ALGORITHM: Readonly<Record<DigestAlgorithm, ChapAlgorithm>> = {
@@ -19,10 +19,10 @@ const CHAP_ALGORITHM: Readonly<Record<DigestAlgorithm, ChapAlgorithm>> = {
   'sha3-256': 8,
 };
 
-const DIGESTS_REQUIRED: NegotiationLimits = {
-  ...DEFAULT_LIMITS,
-  headerDigest: ['CRC32C'],
-  dataDigest: ['CRC32C'],
+const LIMITS: Readonly<Record<DigestPolicy, NegotiationLimits>> = {
+  optional: DEFAULT_LIMITS,
+  header: { ...DEFAULT_LIMITS, headerDigest: ['CRC32C'] },
+  required: { ...DEFAULT_LIMITS, headerDigest: ['CRC32C'], dataDigest: ['CRC32C'] },
 };
 
 /** `scsi` is undefined for a target of another engine, which is only announced here. */
@@ -36,7 +36,7 @@ export function iscsiTarget(spec: TargetSpec, scsi: ScsiTargetDevice | undefined
     authentication: authenticationOf(spec.chap),
     initiators:
       spec.allow?.map((name) => ({ initiatorName: normalized(name), chapName: undefined })) ?? 'any',
-    limits: spec.digests === 'required' ? DIGESTS_REQUIRED : DEFAULT_LIMITS,
+    limits: LIMITS[spec.digests],
     scsi,
   };
 }

@@ -65,6 +65,9 @@ export interface LunSpec {
   readonly device: string;
 }
 
+/** Logins without CRC32C are refused: for the header, or for header and data (`required`). */
+export type DigestPolicy = 'optional' | 'header' | 'required';
+
 export interface TargetSpec {
   /** iSCSI name. */
   readonly name: string;
@@ -78,8 +81,7 @@ export interface TargetSpec {
   /** Initiator names that may log in; undefined: whoever passes CHAP, or anybody where there is no CHAP. */
   readonly allow: readonly string[] | undefined;
   readonly chap: ChapSpec | undefined;
-  /** `required`: logins without CRC32C for both digests are refused. */
-  readonly digests: 'optional' | 'required';
+  readonly digests: DigestPolicy;
   /** Answers SendTargets=All in a normal session too, against RFC 7143 Appendix C, for tools that want it. */
   readonly sendTargetsInNormalSession: boolean;
 }

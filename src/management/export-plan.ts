@@ -4,7 +4,7 @@ import { existsSync, realpathSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { fail, ok, type Result } from '../base/result.ts';
 import type { BlockLength, WriteCache } from '../ports/block-device.ts';
-import type { ChapSpec, DeviceSpec, Provisioning } from '../engine/spec.ts';
+import type { ChapSpec, DeviceSpec, DigestPolicy, Provisioning } from '../engine/spec.ts';
 import { faultOfName, hostName, nameFromAlias, normalizeName } from './config/names.ts';
 import { faultOfSecret, mutualFaults, readSecret } from './config/resolve.ts';
 import { identityOf, type NodePlan, PORTAL_GROUP_TAG } from './plan.ts';
@@ -25,7 +25,7 @@ export interface ExportOptions {
   readonly chapFile?: string;
   readonly mutualChap?: string;
   readonly allow?: readonly string[];
-  readonly digests: 'optional' | 'required';
+  readonly digests: DigestPolicy;
   readonly sendTargetsInNormalSession?: boolean;
   readonly engines: number;
 }

@@ -85,8 +85,11 @@ function exportCommand(program: Command, actions: Actions): void {
     .option('--mutual-chap <user:secret>', 'how the target proves itself to the initiator')
     .option('--allow <iqn>', 'initiator that may log in; again for more (default: every one)', list)
     .addOption(
-      new Option('--digests <mode>', 'CRC32C of headers and data')
-        .choices(['optional', 'required'])
+      new Option(
+        '--digests <mode>',
+        'CRC32C: left to the initiator, required for headers, or for headers and data',
+      )
+        .choices(['optional', 'header', 'required'])
         .default('optional'),
     )
     .option(

@@ -124,7 +124,7 @@ const target = z.strictObject({
   luns: z.array(lun, { error: 'write a list such as [{ device = "disk1" }]' }).default([]),
   allow: z.array(initiator, { error: 'write a list of initiator names, or ["*"]' }).optional(),
   chap: chap.optional(),
-  digests: oneOf(['optional', 'required']).default('optional'),
+  digests: oneOf(['optional', 'header', 'required']).default('optional'),
   send_targets_in_normal_session: flag.default(false),
 });
 
