@@ -1,15 +1,14 @@
 /** From a target's specification to what the iSCSI side asks: who may log in, how, with what parameters. */
 
 import { assert } from '../base/assert.ts';
-import { encodeUtf8 } from '../base/text.ts';
-import type { ChapAlgorithm } from '../iscsi/login/chap.ts';
+import { type ChapAlgorithm, chapCredential } from '../iscsi/login/chap.ts';
 import { normalizeName } from '../iscsi/login/names.ts';
 import { DEFAULT_LIMITS, type NegotiationLimits } from '../iscsi/login/parameters.ts';
-import type { AuthenticationPolicy, ChapCredential } from '../iscsi/login/policy.ts';
+import type { AuthenticationPolicy } from '../iscsi/login/policy.ts';
 import type { IscsiTarget } from '../iscsi/target.ts';
 import type { DigestAlgorithm } from '../ports/crypto.ts';
 import type { ScsiTargetDevice } from '../ports/scsi-target.ts';
-import type { ChapSpec, Credentials, DigestPolicy, TargetSpec } from './spec.ts';
+import type { ChapSpec, DigestPolicy, TargetSpec } from './spec.ts';
 
 /** RFC 7143 §12.1.3 and the numbers IANA has added since. */
 const CHAP_ALGORITHM: Readonly<Record<DigestAlgorithm, ChapAlgorithm>> = {
@@ -47,15 +46,11 @@ function authenticationOf(chap: ChapSpec | undefined): AuthenticationPolicy {
     allowNone: false,
     chap: {
       algorithms: chap.algorithms.map((algorithm) => CHAP_ALGORITHM[algorithm]),
-      users: chap.users.map(credential),
-      target: chap.mutual === undefined ? undefined : credential(chap.mutual),
+      users: chap.users.map(({ user, secret }) => chapCredential(user, secret)),
+      target: chap.mutual === undefined ? undefined : chapCredential(chap.mutual.user, chap.mutual.secret),
       requireMutual: false,
     },
   };
-}
-
-function credential({ user, secret }: Credentials): ChapCredential {
-  return { name: user, secret: encodeUtf8(secret) };
 }
 
 function normalized(name: string): string {

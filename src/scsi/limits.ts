@@ -3,13 +3,13 @@
 import type { Geometry } from '../ports/block-device.ts';
 
 /** MAXIMUM TRANSFER LENGTH: 16 MiB. */
-export const TRANSFER_BYTES_MAX = 16 << 20;
+const TRANSFER_BYTES_MAX = 16 << 20;
 /** OPTIMAL TRANSFER LENGTH. */
 export const TRANSFER_BYTES_OPTIMAL = 1 << 20;
 /** MAXIMUM COMPARE AND WRITE LENGTH. */
 export const COMPARE_AND_WRITE_BLOCKS_MAX = 128;
 /** MAXIMUM WRITE SAME LENGTH: one command may hold the device no longer than this takes. */
-export const WRITE_SAME_BYTES_MAX = 16 << 20;
+const WRITE_SAME_BYTES_MAX = 16 << 20;
 /** MAXIMUM UNMAP BLOCK DESCRIPTOR COUNT. */
 export const UNMAP_DESCRIPTORS_MAX = 256;
 /** MAXIMUM UNMAP LBA COUNT: no limit. */

@@ -55,7 +55,7 @@ export interface Reservations {
 export type MediumState = 'loaded' | 'ejected';
 
 /** MEDIUM ROTATION RATE (SBC-3 §6.6.2): 1 is a solid state medium, 0 does not say. */
-export const ROTATION_SOLID_STATE = 1;
+const ROTATION_SOLID_STATE = 1;
 
 export interface LogicalUnit {
   readonly device: BlockDevice;

@@ -11,7 +11,7 @@ import { type Fault, fault } from './sense.ts';
 export const GOOD: Ok<Outcome> = { ok: true, value: { status: Status.GOOD, dataIn: undefined } };
 
 /** Data that is nobody's loan. */
-export function loanOf(bytes: Uint8Array): Loan {
+function loanOf(bytes: Uint8Array): Loan {
   return { segments: [bytes], release: () => undefined };
 }
 

@@ -6,7 +6,7 @@
 import { Status } from '../ports/scsi-target.ts';
 
 /** SPC-4 table 56. */
-export const SenseKey = {
+const SenseKey = {
   NO_SENSE: 0x0,
   RECOVERED_ERROR: 0x1,
   NOT_READY: 0x2,

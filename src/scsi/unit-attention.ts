@@ -49,8 +49,3 @@ export function raiseOnAll(unit: LogicalUnit, reason: SenseReason, except?: Nexu
     if (link.nexus !== except) raise(link, reason);
   }
 }
-
-/** The size of the device has changed: 2A/09 for everyone. */
-export function raiseCapacityChanged(unit: LogicalUnit): void {
-  raiseOnAll(unit, 'capacityDataChanged');
-}

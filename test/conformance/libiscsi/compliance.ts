@@ -5,7 +5,7 @@ import { MATRIX } from './matrix.ts';
 const BEGIN = '<!-- libiscsi suite: written by test/conformance -->';
 const END = '<!-- libiscsi suite: end -->';
 
-export function suiteSection(): string {
+function suiteSection(): string {
   const skips = Object.entries(EXPECTED_SKIPS);
   return [
     BEGIN,
