@@ -157,7 +157,19 @@ function finish(request: Request, result: Result<Outcome, Fault>): void {
     completeWith(request, result.fault);
   }
   if (request.whenEnded !== undefined) for (const wake of request.whenEnded) wake();
-  for (const waiting of next) start(waiting);
+  startHeldUp(request.unit, next);
+}
+
+/** A loop and no recursion: a chain of ORDERED tasks that end at once may be as long as the task set. */
+function startHeldUp({ taskSet }: LogicalUnit, requests: readonly Request[]): void {
+  if (requests.length === 0) return;
+  if (taskSet.starting !== undefined) {
+    taskSet.starting.push(...requests);
+    return;
+  }
+  taskSet.starting = [...requests];
+  for (const request of taskSet.starting) start(request); // also those that come meanwhile
+  taskSet.starting = undefined;
 }
 
 function completeWith(request: Request, cause: Fault): void {
@@ -209,7 +221,7 @@ export function abortTasks(
       endAborted(request);
     }
   }
-  for (const request of woken) start(request);
+  startHeldUp(unit, woken);
   if (running === 0) return undefined;
   return new Promise((resolve) => {
     answer = resolve;

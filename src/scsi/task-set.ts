@@ -19,12 +19,14 @@ export interface TaskSet {
   /** Tasks in the set that are not SIMPLE. */
   special: number;
   headsOfQueue: number;
+  /** While tasks that were held up are being started: those still to come. Undefined otherwise. */
+  starting: Request[] | undefined;
 }
 
 const NOTHING: readonly Request[] = [];
 
 export function createTaskSet(): TaskSet {
-  return { tasks: new Set(), dormant: [], special: 0, headsOfQueue: 0 };
+  return { tasks: new Set(), dormant: [], special: 0, headsOfQueue: 0, starting: undefined };
 }
 
 /** Adds the task; true when it may run at once. The caller has checked the limit. */

@@ -49,6 +49,27 @@ test('simple tasks run together; an ordered one waits for the older and holds up
   assert.equal(said(last.ending), 'good');
 });
 
+test('a whole task set of ordered tasks behind one that waits for its data starts in order once it has it', async () => {
+  const target = targetOver(unitOver(createMemoryDevice(64)));
+  const client = await readyClient(target);
+  const first = client.send(WRITE_0, { attribute: 'ordered', withhold: true });
+  const ended: number[] = [];
+  const others = Array.from({ length: TASKS_PER_UNIT_MAX - 1 }, (_, index) => {
+    const sent = client.send([0, 0, 0, 0, 0, 0], { attribute: 'ordered' });
+    void sent.ended.then(() => ended.push(index));
+    return sent;
+  });
+  assert.ok(others.every((sent) => said(sent.ending) === 'running'));
+  client.nexus.dataOutReceived(first.task, [block]);
+  await first.ended;
+  await Promise.all(others.map((sent) => sent.ended));
+  assert.ok(others.every((sent) => said(sent.ending) === 'good'));
+  assert.deepEqual(
+    ended,
+    ended.toSorted((a, b) => a - b),
+  );
+});
+
 test('a head of queue task runs at once and holds up what comes after it', async () => {
   const { device, answer } = held();
   const client = await readyClient(targetOver(unitOver(device)));
