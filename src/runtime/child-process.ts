@@ -4,6 +4,8 @@ import { fork, type ChildProcess, type SendHandle } from 'node:child_process';
 import type { Arrival, Child, ChildHandlers } from '../ports/process.ts';
 import { releaseArrival } from './listener.ts';
 
+/** Connections on their way to a child that does not take them; further ones are closed. */
+const HANDOVERS_MAX = 1024;
 /** More threads than Node's four: durable and direct I/O is what an engine waits for, and it overlaps. */
 const THREADS = '16';
 
@@ -34,12 +36,19 @@ export function spawnChild(options: SpawnOptions, handlers: ChildHandlers): Chil
   child.on('message', (message) => handlers.onMessage(message));
   child.on('error', () => undefined); // a failed send or kill; 'exit' tells what matters
   onEnd(child, handlers);
+  const underWay = new Set<() => void>();
+  // Node forgets what it had queued for a child that is killed (and never says 'disconnect'): the connections would
+  // stay open for ever.
+  child.once('close', () => {
+    for (const sent of underWay) sent();
+    underWay.clear();
+  });
   return {
     pid: child.pid ?? 0,
     send: (message) => {
       if (child.connected) child.send(message as object, () => undefined);
     },
-    handOver: (message, connection) => handOver(child, message, connection),
+    handOver: (message, connection) => handOver(child, underWay, message, connection),
     kill: (signal) => {
       child.kill(signal);
     },
@@ -60,12 +69,22 @@ function onEnd(child: ChildProcess, handlers: ChildHandlers): void {
   });
 }
 
-function handOver(child: ChildProcess, message: unknown, connection: Arrival): void {
+/** `underWay`: what lets go of our end of the connections that the child has not taken yet. */
+function handOver(
+  child: ChildProcess,
+  underWay: Set<() => void>,
+  message: unknown,
+  connection: Arrival,
+): void {
   const released = releaseArrival(connection);
   if (released === undefined) return; // closed by the peer meanwhile
-  if (!child.connected) {
-    released.sent();
+  const { handle, sent } = released;
+  if (!child.connected || underWay.size >= HANDOVERS_MAX) {
+    sent();
     return;
   }
-  child.send(message as object, released.handle as SendHandle, () => released.sent());
+  underWay.add(sent);
+  child.send(message as object, handle as SendHandle, () => {
+    if (underWay.delete(sent)) sent();
+  });
 }

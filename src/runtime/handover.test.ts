@@ -4,6 +4,7 @@
  */
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import net from 'node:net';
 import { after, before, test } from 'node:test';
 import type { Arrival, Child, Listener } from '../ports/process.ts';
@@ -135,6 +136,35 @@ function runTests(): void {
       });
     });
     await closed;
+  });
+
+  test('connections on their way to a child that is killed are closed', async () => {
+    const frozen = await new Promise<Child>((resolve) => {
+      const started: Child = spawnChild(
+        { program: import.meta.filename, args: ['echo'], compileCache: undefined, environment: {} },
+        { onMessage: () => resolve(started), onExit: () => undefined },
+      );
+    });
+    process.kill(frozen.pid, 'SIGSTOP');
+    let handedOver = 0;
+    const opened = await listen('127.0.0.1:0', (arrival) => {
+      arrival.read(
+        () => {
+          frozen.handOver({}, arrival);
+          if (++handedOver === 8) frozen.kill('SIGKILL');
+          return false;
+        },
+        () => undefined,
+      );
+    });
+    assert.ok(opened.ok);
+    const closed = Array.from({ length: 8 }, () => {
+      const socket = net.connect(parseAddress(opened.value.address)!, () => socket.write('x'));
+      socket.on('error', () => undefined); // 'close' follows
+      return once(socket, 'close');
+    });
+    await Promise.all(closed);
+    await opened.value.close();
   });
 
   test('a port in use is a fault that says so, and no address is one too', async () => {
