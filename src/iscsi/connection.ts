@@ -98,6 +98,11 @@ export class Connection implements StreamHandlers, PduHandler, SessionConnection
     return this.phase.kind === 'login' || this.phase.kind === 'settling';
   }
 
+  get isExpendable(): boolean {
+    if (this.phase.kind !== 'fullFeature') return this.isHalfOpen;
+    return this.phase.session.name.sessionType === 'discovery';
+  }
+
   onBytes(received: ReceivedBytes): void {
     this.now = this.node.clock.now();
     this.lastHeardAt = this.now;

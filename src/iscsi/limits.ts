@@ -11,9 +11,9 @@ export const LOGIN_DATA_SEGMENT_LENGTH_MAX = 8 * KIB;
 export const TEXT_LENGTH_MAX = 64 * KIB;
 
 export const CONNECTIONS_MAX = 1024;
-/** Connections that have not finished login, in all and from one source address. */
-export const HALF_OPEN_MAX = 512;
-export const HALF_OPEN_PER_SOURCE_MAX = 128;
+/** Connections that have not finished login and discovery sessions, in all and from one source address. */
+export const EXPENDABLE_MAX = 512;
+export const EXPENDABLE_PER_SOURCE_MAX = 128;
 
 /** Outstanding non-immediate commands of a session: the command window. */
 export const COMMANDS_MAX = 256;

@@ -26,6 +26,8 @@ export interface NodeContext {
 
 export interface ReplaceableConnection extends SessionConnection {
   readonly isHalfOpen: boolean;
+  /** Uses no device: it has not finished login, or only asks which targets there are. */
+  readonly isExpendable: boolean;
   fail(reason: string): void;
   replaced(): void;
 }

@@ -187,6 +187,23 @@ test('half-open connections of one source are bounded; the oldest goes', () => {
   assert.deepEqual([all[0]!.stream.ended, all[2]!.stream.ended], ['aborted', 'open']);
 });
 
+test('discovery sessions of one source are bounded with them, so that they keep nobody out', () => {
+  const bench = openBench();
+  const normal = new RawInitiator(bench);
+  assert.equal(normal.login()?.byte3, 0);
+  const all = Array.from({ length: 130 }, (_, isid) => {
+    const initiator = new RawInitiator(bench);
+    initiator.login({ discovery: true, isid: isid + 2 });
+    return initiator;
+  });
+  assert.equal(bench.node.connections, 1 + 128);
+  assert.equal(bench.node.sessions().length, 1 + 128);
+  assert.deepEqual(
+    [all[0]!, all[2]!, normal].map(({ stream }) => stream.ended),
+    ['aborted', 'open', 'open'],
+  );
+});
+
 test('responses that were sent before the handoff are not sent again, and StatSN goes on behind them', () => {
   const bench = openBench();
   const initiator = new RawInitiator(bench, { answered: 1 });

@@ -16,8 +16,8 @@ import type { KeepAliveLimits } from './keep-alive.ts';
 import {
   CONNECTIONS_MAX,
   DEAD_AFTER_PING_MS,
-  HALF_OPEN_MAX,
-  HALF_OPEN_PER_SOURCE_MAX,
+  EXPENDABLE_MAX,
+  EXPENDABLE_PER_SOURCE_MAX,
   LOGOUT_REQUEST_SECONDS,
   PING_AFTER_SILENT_MS,
   STALLED_SEND_MS,
@@ -311,23 +311,28 @@ class Node implements IscsiNode, NodeContext {
     return first ?? PORTAL_GROUP_TAG_DEFAULT;
   }
 
-  /** Too many that have not logged in: the oldest goes, since one that means it sends its Login Request at once. */
+  /**
+   * Too many that use no device: the oldest goes, since an initiator that means it sends its Login Request at once and
+   * is done with discovery in a moment.
+   */
   private makeRoom(source: string): void {
-    let halfOpen = 0;
+    let expendable = 0;
     let ofSource = 0;
     let oldest: ReplaceableConnection | undefined;
     let oldestOfSource: ReplaceableConnection | undefined;
     for (const [connection, from] of this.open) {
-      if (!connection.isHalfOpen) continue;
-      halfOpen++;
+      if (!connection.isExpendable) continue;
+      expendable++;
       oldest ??= connection;
       if (from !== source) continue;
       ofSource++;
       oldestOfSource ??= connection;
     }
-    if (ofSource >= HALF_OPEN_PER_SOURCE_MAX)
-      oldestOfSource?.fail('too many unfinished logins of this source');
-    else if (halfOpen >= HALF_OPEN_MAX) oldest?.fail('too many unfinished logins');
+    if (ofSource >= EXPENDABLE_PER_SOURCE_MAX) {
+      oldestOfSource?.fail('too many unfinished logins and discoveries of this source');
+    } else if (expendable >= EXPENDABLE_MAX) {
+      oldest?.fail('too many unfinished logins and discoveries');
+    }
   }
 }
 
