@@ -133,7 +133,8 @@ async function openFile(
     disk,
     blockLength: spec.blockLength,
     writeCache: spec.writeCache,
-    ...(spec.provisioning === 'thick' ? { thin: false } : {}),
+    // Whether holes can be made in a read-only file cannot be tried; the same disk must look the same either way.
+    ...(spec.provisioning === 'thick' ? { thin: false } : spec.readOnly ? { thin: true } : {}),
   });
   if (store.ok) return ok({ device: store.value, fresh });
   await disk.close();

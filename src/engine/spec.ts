@@ -86,6 +86,12 @@ export interface TargetSpec {
   readonly sendTargetsInNormalSession: boolean;
 }
 
+/** A silent initiator is asked whether it lives, and given up when it stays silent. */
+export interface KeepAliveSpec {
+  readonly pingAfterSeconds: number;
+  readonly deadAfterSeconds: number;
+}
+
 export interface EngineSpec {
   /** From 0; engine 0 answers discovery. */
   readonly engine: number;
@@ -93,6 +99,7 @@ export interface EngineSpec {
   readonly incarnation: number;
   /** Small durable records go here; undefined: nothing outlives the process. */
   readonly stateDirectory: string | undefined;
+  readonly keepAlive: KeepAliveSpec;
   readonly devices: readonly DeviceSpec[];
   readonly targets: readonly TargetSpec[];
   /** Targets of the other engines, which discovery (engine 0) lists and nobody logs in to here. */

@@ -8,6 +8,7 @@
 import { assert } from '../base/assert.ts';
 import { ok, type Result } from '../base/result.ts';
 import type { ByteStream } from '../ports/byte-stream.ts';
+import { STALLED_SEND_MS } from '../iscsi/limits.ts';
 import { createIscsiNode, type IscsiNode } from '../iscsi/target.ts';
 import { createLoginThrottle } from '../iscsi/login/throttle.ts';
 import { DEFAULT_LIMITS } from '../iscsi/login/parameters.ts';
@@ -83,6 +84,11 @@ function createIscsi(
     discoveryLimits: DEFAULT_LIMITS,
     sendTargetsAllInNormalSession: spec.targets.some((target) => target.sendTargetsInNormalSession),
     throttle: createLoginThrottle(),
+    keepAlive: {
+      pingAfterSilentMs: spec.keepAlive.pingAfterSeconds * 1000,
+      deadAfterPingMs: spec.keepAlive.deadAfterSeconds * 1000,
+      stalledSendMs: STALLED_SEND_MS,
+    },
   });
   for (const target of spec.targets) {
     const units = target.luns.map(({ lun, device }) => {

@@ -308,6 +308,8 @@ export class Connection implements StreamHandlers, PduHandler, SessionConnection
       lastHeardAtOf: () => this.lastHeardAt,
       backlogOf: () => this.stream.backlog,
       ping: () => {
+        // Discovery is text and nothing else (§4.3): tools for it know no NOP-In. Silence there just ends it.
+        if (session.name.sessionType === 'discovery') return;
         sendPing(this.sender, session.nextTransferTag());
         this.flush();
       },

@@ -19,6 +19,7 @@ export interface KeepAlivePeer {
   lastHeardAtOf(): number;
   /** Bytes queued and not taken. */
   backlogOf(): number;
+  /** May be left out for a peer that cannot answer; it is then given up as if it had not. */
   ping(): void;
   /** Nothing is heard any more; `reason` is for the trace. */
   dead(reason: string): void;

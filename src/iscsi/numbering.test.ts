@@ -177,6 +177,17 @@ test('a silent initiator is pinged without advancing StatSN, and lives when it a
   assert.equal(initiator.responses()[0]!.statSN, 1);
 });
 
+test('a discovery session is not pinged, and ends when it stays silent', () => {
+  const bench = openBench();
+  const initiator = new RawInitiator(bench);
+  initiator.login({ discovery: true });
+  bench.clock.advance(24_000);
+  assert.equal(initiator.responses().length, 0);
+  assert.equal(initiator.stream.ended, 'open');
+  bench.clock.advance(1_000);
+  assert.equal(initiator.stream.ended, 'aborted');
+});
+
 test('an initiator that does not answer a ping is given up, its tasks before its connection', () => {
   const { initiator, clock, device, stream } = ready();
   initiator.command({ itt: 5 });

@@ -7,7 +7,7 @@ import type { BlockLength, WriteCache } from '../ports/block-device.ts';
 import type { ChapSpec, DeviceSpec, DigestPolicy, Provisioning } from '../engine/spec.ts';
 import { faultOfName, hostName, nameFromAlias, normalizeName } from './config/names.ts';
 import { faultOfSecret, mutualFaults, readSecret } from './config/resolve.ts';
-import { identityOf, type NodePlan, PORTAL_GROUP_TAG } from './plan.ts';
+import { DEFAULT_KEEP_ALIVE, identityOf, type NodePlan, PORTAL_GROUP_TAG } from './plan.ts';
 
 export interface ExportOptions {
   readonly ram?: readonly number[];
@@ -77,6 +77,7 @@ export function planExport(
       announce: announce === undefined ? undefined : index === 0 ? announce : [],
     })),
     engines: options.engines,
+    keepAlive: DEFAULT_KEEP_ALIVE,
     devices,
     targets: [
       {

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { TargetSpec } from '../engine/spec.ts';
-import { engineSpecs, identityOf, type NodePlan } from './plan.ts';
+import { DEFAULT_KEEP_ALIVE, engineSpecs, identityOf, type NodePlan } from './plan.ts';
 
 function planOf(engines: number, targets: Readonly<Record<string, readonly string[]>>): NodePlan {
   const names = [...new Set(Object.values(targets).flat())];
@@ -12,6 +12,7 @@ function planOf(engines: number, targets: Readonly<Record<string, readonly strin
     stateDirectory: undefined,
     portals: [{ address: '192.0.2.1:0', announce: undefined }],
     engines,
+    keepAlive: DEFAULT_KEEP_ALIVE,
     devices: names.map((name) => ({
       kind: 'ram',
       name,

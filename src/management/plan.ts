@@ -5,13 +5,14 @@
 
 import { createHash } from 'node:crypto';
 import os from 'node:os';
-import type { DeviceSpec, EngineSpec, Identity, TargetSpec } from '../engine/spec.ts';
+import type { DeviceSpec, EngineSpec, Identity, KeepAliveSpec, TargetSpec } from '../engine/spec.ts';
 
 export interface NodePlan {
   readonly name: string;
   readonly stateDirectory: string | undefined;
   readonly portals: readonly PortalPlan[];
   readonly engines: number;
+  readonly keepAlive: KeepAliveSpec;
   readonly devices: readonly DeviceSpec[];
   readonly targets: readonly TargetSpec[];
 }
@@ -25,6 +26,11 @@ export interface PortalPlan {
 
 /** All portals of a node form one portal group: any of them reaches the same targets. */
 export const PORTAL_GROUP_TAG = 1;
+/**
+ * Others wait for what a dead initiator holds (SPC-2 reservations, half-written commands), so it is given up well before
+ * Linux gives up commands that wait (120 s, its replacement_timeout). One that lives answers at once.
+ */
+export const DEFAULT_KEEP_ALIVE: KeepAliveSpec = { pingAfterSeconds: 10, deadAfterSeconds: 15 };
 /** NAA 6 designators of ours carry a locally administered company identifier (IEEE 802-2014 §8.2.2). */
 const NAA_COMPANY_ID = '024c53';
 
@@ -87,6 +93,7 @@ export function engineSpecs(plan: NodePlan, bound: readonly string[]): readonly 
       engine,
       incarnation: 0,
       stateDirectory: plan.stateDirectory,
+      keepAlive: plan.keepAlive,
       devices: plan.devices.filter((device) => used.has(device.name)),
       targets: own,
       announced: engine === 0 ? targets.filter((target) => owners.get(target.name) !== 0) : [],

@@ -36,6 +36,8 @@ const mistakes: readonly (readonly [title: string, text: string, complaint: RegE
   ['a misspelt key', '[node]\nengine = 2\n', /\[node\] engine: there is no such key/],
   ['a misspelt table', '[[devices]]\n', /devices: there is no such key/],
   ['too many engines', '[node]\nengines = 1000\n', /\[node\] engines = 1000: at most 64/],
+  ['a hasty ping', '[node]\nping_after_seconds = 0\n', /ping_after_seconds = 0: at least 1 second/],
+  ['an endless wait', '[node]\ndead_after_seconds = 4000\n', /dead_after_seconds = 4000: at most 3600/],
   ['a single table', 'device = 3\n', /device = 3: write each device as a \[\[device\]\] table/],
   ['no kind', '[[device]]\nname = "d"\n', /\[\[device\]\] 1 "d": kind: is missing; write kind = "file" or/],
   ['no path', '[[device]]\nname = "d"\nkind = "file"\n', /"d": path: is missing; write a path in quotes/],
@@ -119,6 +121,7 @@ test('a whole configuration becomes the plan it says', () => {
 [node]
 name = "Alpha"
 engines = 2
+dead_after_seconds = 60
 [[portal]]
 address = "192.0.2.1:3260"
 [[portal]]
@@ -147,7 +150,8 @@ luns = [{ device = "system" }]
 chap.users = [{ user = "u", secret = "0123456789ab" }]
 `);
   assert.ok(plan.ok, JSON.stringify(plan));
-  const { devices, targets } = plan.value;
+  const { devices, targets, keepAlive } = plan.value;
+  assert.deepEqual(keepAlive, { pingAfterSeconds: 10, deadAfterSeconds: 60 });
   assert.equal(devices[0]!.kind === 'file' && devices[0]!.path, '/srv/disks/system.img');
   assert.equal(devices[0]!.length, 10 * 2 ** 30);
   assert.equal(targets[0]!.name, 'iqn.2026-11.io.lockstep:alpha-database-1');

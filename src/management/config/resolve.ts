@@ -65,6 +65,10 @@ export function resolveConfig(
     stateDirectory: options.stateDirectory,
     portals: config.portal,
     engines: config.node.engines,
+    keepAlive: {
+      pingAfterSeconds: config.node.ping_after_seconds,
+      deadAfterSeconds: config.node.dead_after_seconds,
+    },
     devices: config.device.map((table) => deviceOf(table, options)),
     targets,
   });

@@ -5,9 +5,12 @@
 
 import { z } from 'zod';
 import { parseSize } from '../../base/units.ts';
+import { DEFAULT_KEEP_ALIVE } from '../plan.ts';
 import { faultOfName, normalizeName } from './names.ts';
 
 export const ENGINES_MAX = 64;
+/** Beyond, a dead initiator would hold what it holds for good. */
+const KEEP_ALIVE_SECONDS_MAX = 3600;
 /** RFC 7143 §9.2.1: shorter secrets are only for IPsec. */
 export const SECRET_BYTES_MIN = 12;
 export const SECRET_BYTES_MAX = 255;
@@ -50,6 +53,13 @@ const initiator = z.union([z.literal('*'), iscsiName], {
   error: 'write an iSCSI name, or "*" for every initiator',
 });
 
+const seconds = (usual: number) =>
+  z
+    .int({ error: 'write a whole number of seconds' })
+    .min(1, 'at least 1 second')
+    .max(KEEP_ALIVE_SECONDS_MAX, `at most ${KEEP_ALIVE_SECONDS_MAX} seconds`)
+    .default(usual);
+
 const node = z.strictObject({
   name: text('a name').optional(),
   state_directory: text('a path').optional(),
@@ -58,6 +68,8 @@ const node = z.strictObject({
     .min(1, 'at least 1 engine')
     .max(ENGINES_MAX, `at most ${ENGINES_MAX} engines`)
     .default(1),
+  ping_after_seconds: seconds(DEFAULT_KEEP_ALIVE.pingAfterSeconds),
+  dead_after_seconds: seconds(DEFAULT_KEEP_ALIVE.deadAfterSeconds),
 });
 
 const serial = text('a serial number')
@@ -129,7 +141,7 @@ const target = z.strictObject({
 });
 
 export const fileSchema = z.strictObject({
-  node: node.default({ engines: 1 }),
+  node: node.prefault({}),
   device: z.array(device, { error: 'write each device as a [[device]] table' }).default([]),
   portal: z.array(portal, { error: 'write each portal as a [[portal]] table' }).default([]),
   target: z.array(target, { error: 'write each target as a [[target]] table' }).default([]),
