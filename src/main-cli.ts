@@ -5,6 +5,7 @@ import path from 'node:path';
 import { CommanderError } from 'commander';
 import { createLoginRouter } from './engine/login-router.ts';
 import type { StartFault } from './engine/messages.ts';
+import { adviceOn } from './management/advice.ts';
 import { createProgram, type Actions, type Common } from './management/cli/program.ts';
 import { ExitStatus } from './management/cli/exit-status.ts';
 import { createProgress } from './management/cli/progress.ts';
@@ -87,6 +88,7 @@ async function serve(options: Common & { readonly config: string }): Promise<voi
 function checkConfig(file: string): Promise<void> {
   const plan = planOf(file, false);
   if (plan !== undefined) {
+    advise(plan);
     process.stdout.write(`${file}: good; ${plan.targets.length} targets, ${plan.devices.length} devices\n`);
   }
   return Promise.resolve();
@@ -140,8 +142,13 @@ function refuse(message: string): void {
   process.exitCode = ExitStatus.usage;
 }
 
+function advise(plan: NodePlan): void {
+  for (const sentence of adviceOn(plan.devices)) process.stderr.write(`lockstep: advice: ${sentence}\n`);
+}
+
 /** Serves until a signal comes. Ends the process. */
 async function run(plan: NodePlan, options: Common): Promise<void> {
+  advise(plan);
   process.title = 'lockstep supervisor';
   const trace = createLog(options.logLevel, 'supervisor');
   const progress = createProgress();
