@@ -27,6 +27,8 @@ const EXAMPLE_BYTES = 2 ** 30;
 const root = path.resolve(import.meta.dirname, '..');
 
 export async function runCommand(argv: readonly string[]): Promise<void> {
+  process.stdout.on('error', ignoreGoneReader);
+  process.stderr.on('error', ignoreGoneReader);
   const { version } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')) as {
     version: string;
   };
@@ -42,6 +44,11 @@ export async function runCommand(argv: readonly string[]): Promise<void> {
     if (!(error instanceof CommanderError)) throw error;
     process.exitCode = error.exitCode === 0 ? ExitStatus.ok : ExitStatus.usage;
   }
+}
+
+/** Whoever reads our output may have seen enough (`| head`); serving goes on. */
+function ignoreGoneReader(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error;
 }
 
 const actions: Actions = { export: exportDisks, serve, start, status, checkConfig };

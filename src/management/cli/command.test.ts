@@ -4,7 +4,7 @@
  */
 
 import assert from 'node:assert/strict';
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, mkdtempSync, rmSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
@@ -160,6 +160,14 @@ for (const [title, args, status, err] of refusals) {
     assert.equal(end.out, '');
   });
 }
+
+test('a reader that has seen enough is no error', () => {
+  const { stderr, status } = spawnSync('sh', ['-c', `"${program}" export --help | true`], {
+    encoding: 'utf8',
+  });
+  assert.equal(stderr, '');
+  assert.equal(status, 0);
+});
 
 test('help and version are there for every command', async () => {
   for (const args of [[], ['export'], ['serve'], ['start'], ['status'], ['config'], ['config', 'check']]) {
