@@ -91,6 +91,10 @@ export class Session implements TaskOwner {
   private bytes = 0;
   private lastTransferTag = 0;
   private closing: MaybeAsync<void> = undefined;
+  /** Until it answers, tasks of the last nexus that was closed may still touch the medium. */
+  private nexusClosed: MaybeAsync<void> = undefined;
+  /** The last connection that asked to take the session over. */
+  private successor: SessionConnection | undefined;
   private readonly wake = (): void => this.pump();
 
   constructor(options: SessionOptions) {
@@ -222,11 +226,15 @@ export class Session implements TaskOwner {
     return this.closing;
   }
 
-  /** The same session on a new connection (RFC 7143 §6.3.4): tasks of the old one are gone, its nexus begins anew. */
+  /**
+   * The same session on a new connection (RFC 7143 §6.3.4): tasks of the old one are gone, its nexus begins anew. While
+   * it waits for that, a further connection may come and get the session instead.
+   */
   reinstate(connection: SessionConnection, parameters: SessionParameters): MaybeAsync<void> {
     this.connection = undefined;
+    this.successor = connection;
     return then(this.dropTasks(), () => {
-      if (this.phase !== 'active') return;
+      if (this.phase !== 'active' || this.successor !== connection) return;
       this.text = { kind: 'idle' };
       this.connection = connection;
       this.parameters = parameters;
@@ -314,7 +322,8 @@ export class Session implements TaskOwner {
     }
     const { nexus } = this;
     this.nexus = undefined;
-    return nexus?.close();
+    if (nexus !== undefined) this.nexusClosed = nexus.close();
+    return this.nexusClosed;
   }
 
   private reportUnitAttention(lunHigh: number, lunLow: number, sense: Uint8Array): void {

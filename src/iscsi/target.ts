@@ -198,7 +198,7 @@ class Node implements IscsiNode, NodeContext {
       if (older === undefined) return undefined;
       former?.replaced();
       return then(older.reinstate(connection, login.parameters), () =>
-        older.phase === 'active' ? older : undefined,
+        older.phase === 'active' && older.connection === connection ? older : undefined,
       );
     }
     if (older === undefined) return this.beginSession(connection, login, name);

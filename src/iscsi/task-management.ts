@@ -33,7 +33,8 @@ export function onTaskManagement(session: Session, request: TaskManagementReques
   void then(perform(session, request), (outcome) => {
     session.managing--;
     const { connection } = session;
-    if (connection !== undefined && session.phase === 'active') {
+    // Not on a connection that has taken the session over meanwhile: there the tag is unknown.
+    if (connection !== undefined && connection === asking && session.phase === 'active') {
       sendTaskManagementResponse(connection.sender, request.initiatorTaskTag, outcome);
       connection.queued();
     }
