@@ -5,6 +5,7 @@
 
 import type { Loan } from '../ports/block-device.ts';
 import { Status } from '../ports/scsi-target.ts';
+import { COPIED_BYTES_MAX } from './output.ts';
 import { encodeDataIn } from './pdu/data-transfer.ts';
 import { encodeScsiResponse, Residual, ServiceResponse } from './pdu/scsi-command.ts';
 import { segmentsLength } from './segments.ts';
@@ -54,7 +55,7 @@ function flagOf(difference: number, overflow: number, underflow: number): number
   return difference > 0 ? overflow : underflow;
 }
 
-/** Queues data, status and sense; the loan goes back when its bytes have been copied or sent. */
+/** Queues data, status and sense; the loan goes back when its bytes have been sent, or copied if they are few. */
 export function sendCompletion(
   sender: Sender,
   parameters: SessionParameters,
@@ -122,7 +123,8 @@ function sendData(
     bufferOffset = to;
     if (to === burstEnd) burstEnd = Math.min(burstEnd + maxBurstLength, length);
   }
-  if (referenced) output.releaseWhenTaken(dataIn);
+  // Many small pieces are copied, too, but together they wait: the account is settled when they have left.
+  if (referenced || length > COPIED_BYTES_MAX) output.releaseWhenTaken(dataIn);
   else dataIn.release();
   return dataSN;
 }

@@ -25,9 +25,9 @@ export const IMMEDIATE_COMMANDS_MAX = 64;
 /** Task management functions of a session that wait for the device server; more are answered 'function rejected'. */
 export const TASK_FUNCTIONS_MAX = 32;
 
-/** Data of running commands of one session; further commands wait, one may always run. */
+/** Data of running commands of one session, and of what its initiator has not taken yet; further commands wait, one may always run. */
 export const SESSION_BYTES_MAX = 64 * MIB;
-/** … and of all sessions of the node. */
+/** … and of all sessions of the node. Data that is sent in small pieces exists twice until it has left. */
 export const NODE_BYTES_MAX = 1024 * MIB;
 /** From here on windows shrink. */
 export const NODE_BYTES_PRESSURE = 768 * MIB;

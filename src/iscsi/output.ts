@@ -15,7 +15,7 @@ import type { SegmentCursor } from './segments.ts';
 const GATHER_BYTES = 160 * 1024;
 const POOLED_BUFFERS_MAX = 64;
 /** Pieces up to this length are copied: cheaper than an entry of its own in the kernel's vector. */
-const COPIED_BYTES_MAX = 16 * 1024;
+export const COPIED_BYTES_MAX = 16 * 1024;
 
 export interface GatherBuffer {
   readonly bytes: Uint8Array;

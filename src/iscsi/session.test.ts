@@ -244,3 +244,20 @@ test('commands whose data does not fit the session wait for their turn', () => {
   for (const task of [...tasks].slice(1)) device.last.finish(task, Status.GOOD);
   device.last.finish(tasks[4]!, Status.GOOD);
 });
+
+test('data that the initiator has not taken yet still counts', () => {
+  const { initiator, device, stream } = ready();
+  const tasks: Task[] = device.last.tasks as Task[];
+  const data = bytes(20 * 1024 * 1024);
+  stream.stalled = true;
+  for (let itt = 1; itt <= 5; itt++) initiator.command({ itt, read: data.length });
+  assert.equal(tasks.length, 3);
+  for (const task of tasks.slice(0, 3)) device.last.finish(task, Status.GOOD, data);
+  assert.equal(tasks.length, 3, 'nothing more is read for a peer that takes nothing');
+  stream.stalled = false;
+  stream.take();
+  stream.endTurn();
+  stream.take();
+  assert.equal(tasks.length, 5);
+  for (const task of tasks.slice(3)) device.last.finish(task, Status.GOOD);
+});

@@ -5,7 +5,8 @@
  *   active ── logout, connection lost, reinstated, stopped ──► ended (nexus closing … closed)
  *
  * Invariants
- *  1. Every task is in `tasks` from its arrival until its one end; receive buffers and budget go back exactly then.
+ *  1. Every task is in `tasks` from its arrival until its one end; receive buffers go back exactly then, and its budget
+ *     then or when the stream has taken its data.
  *  2. Tasks are submitted in the order of CmdSN; what does not fit the budget waits in that order.
  *  3. Nothing is sent for a task after its session or its connection is over.
  */
@@ -24,6 +25,7 @@ import {
   requested as requestedWith,
 } from './data-out.ts';
 import { COMMAND_BYTES_MAX, SESSION_BYTES_MAX } from './limits.ts';
+import { COPIED_BYTES_MAX } from './output.ts';
 import type { LoginResult, SessionName } from './login/context.ts';
 import type { SessionParameters } from './login/parameters.ts';
 import { AsyncEvent } from './pdu/async-message.ts';
@@ -178,14 +180,28 @@ export class Session implements TaskOwner {
 
   complete(task: ScsiTask, status: Status, sense: Uint8Array | undefined, dataIn: Loan | undefined): void {
     assert(task.phase === 'submitted', 'a task completes once');
-    this.retire(task);
     const { connection } = this;
     if (connection === undefined || this.phase !== 'active') {
+      this.retire(task);
       dataIn?.release();
     } else {
-      sendCompletion(connection.sender, this.parameters, task, { status, sense, dataIn });
+      const loan =
+        dataIn !== undefined && task.charge > COPIED_BYTES_MAX ? this.charged(task, dataIn) : dataIn;
+      this.retire(task);
+      // What is released while the response is being written starts nothing before it is whole.
+      const { pumping } = this;
+      this.pumping = true;
+      sendCompletion(connection.sender, this.parameters, task, { status, sense, dataIn: loan });
+      this.pumping = pumping;
       connection.queued();
     }
+    if (this.waiting.length > 0) this.pump();
+  }
+
+  /** The initiator has taken data, or never will. */
+  dataTaken(charge: number): void {
+    this.bytes -= charge;
+    this.budget.give(charge);
     if (this.waiting.length > 0) this.pump();
   }
 
@@ -273,6 +289,19 @@ export class Session implements TaskOwner {
     this.bytes += task.charge;
     this.budget.take(task.charge);
     this.nexus.submit(task);
+  }
+
+  /** Data of a slow reader counts until it has left, or its reads would fill the memory one after the other. */
+  private charged(task: ScsiTask, loan: Loan): Loan {
+    const { charge } = task;
+    task.charge = 0;
+    return {
+      segments: loan.segments,
+      release: () => {
+        loan.release();
+        this.dataTaken(charge);
+      },
+    };
   }
 
   private fits(task: ScsiTask): boolean {
