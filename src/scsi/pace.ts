@@ -1,6 +1,6 @@
 /**
- * Giving way. SANITIZE and EXTENDED COPY work in chunks; between chunks the event loop serves everybody else, and a
- * rate, when there is one, is kept over the whole of the work.
+ * Giving way. SANITIZE, EXTENDED COPY and long VERIFYs work in chunks; between chunks the event loop serves everybody
+ * else, and a rate, when there is one, is kept over the whole of the work.
  */
 
 import type { MaybeAsync } from '../base/result.ts';

@@ -5,7 +5,7 @@
 
 import { fail, isAsync, type MaybeAsync, ok, type Result } from '../base/result.ts';
 import { lengthOf } from '../base/segments.ts';
-import type { DeviceFault } from '../ports/block-device.ts';
+import type { DeviceFault, Loan } from '../ports/block-device.ts';
 import {
   blocksOf,
   blockUsage,
@@ -19,6 +19,7 @@ import {
 } from './blocks.ts';
 import type { Command, Outcome, Request } from './command.ts';
 import { deviceFault, GOOD } from './outcome.ts';
+import { createPace } from './pace.ts';
 import { type Fault, invalidCdbField } from './sense.ts';
 import { firstDifference } from './compare.ts';
 
@@ -108,7 +109,11 @@ function verifyBlocks(
   const lba = lbaOf(request.cdb, length);
   let blocks = blocksOf(request.cdb, length);
   if (bytchk === 1) blocks = Math.min(blocks, lengthOf(request.dataOut) / blockLength);
-  return verifyFrom({ request, lba, blocks, bytchk, pieceBlocks: PIECE_BYTES / blockLength }, 0);
+  const work = { request, lba, blocks, bytchk, pieceBlocks: PIECE_BYTES / blockLength };
+  if (blocks === 0) return GOOD;
+  if (blocks > work.pieceBlocks) return verifyPieces(work);
+  const answer = verifyPiece(work, 0);
+  return isAsync(answer) ? answer.then((wrong) => wrong ?? GOOD) : (answer ?? GOOD);
 }
 
 interface Work {
@@ -119,31 +124,30 @@ interface Work {
   readonly pieceBlocks: number;
 }
 
-function verifyFrom(work: Work, from: number): MaybeAsync<Result<Outcome, Fault>> {
-  const { device } = work.request.unit;
-  for (let done = from; done < work.blocks; ) {
+/** A device that answers at once would keep everybody else waiting until the whole medium has been read. */
+async function verifyPieces(work: Work): Promise<Result<Outcome, Fault>> {
+  const pace = createPace(work.request.unit.clock);
+  for (let at = 0; at < work.blocks; at += work.pieceBlocks) {
     if (work.request.aborted) return GOOD;
-    const count = Math.min(work.pieceBlocks, work.blocks - done);
-    const at = done;
-    const result = device.read(work.lba + at, count);
-    if (isAsync(result)) {
-      return result.then((loan) => {
-        const wrong = loan.ok ? comparePiece(work, at, loan.value) : deviceFault(loan.fault);
-        return wrong ?? verifyFrom(work, at + count);
-      });
-    }
-    const wrong = result.ok ? comparePiece(work, at, result.value) : deviceFault(result.fault);
+    const answer = verifyPiece(work, at);
+    const wrong = isAsync(answer) ? await answer : answer;
     if (wrong !== undefined) return wrong;
-    done += count;
+    const turn = isAsync(answer) ? undefined : pace.worked(PIECE_BYTES);
+    if (isAsync(turn)) await turn;
   }
   return GOOD;
 }
 
-function comparePiece(
-  work: Work,
-  at: number,
-  loan: { readonly segments: readonly Uint8Array[]; release(): void },
-): Result<Outcome, Fault> | undefined {
+/** Undefined: the piece is as it should be. */
+function verifyPiece(work: Work, at: number): MaybeAsync<Result<Outcome, Fault> | undefined> {
+  const { request, lba, blocks, pieceBlocks } = work;
+  const settle = (loan: Result<Loan, DeviceFault>): Result<Outcome, Fault> | undefined =>
+    loan.ok ? comparePiece(work, at, loan.value) : deviceFault(loan.fault);
+  const result = request.unit.device.read(lba + at, Math.min(pieceBlocks, blocks - at));
+  return isAsync(result) ? result.then(settle) : settle(result);
+}
+
+function comparePiece(work: Work, at: number, loan: Loan): Result<Outcome, Fault> | undefined {
   const { request, bytchk } = work;
   let difference = -1;
   if (bytchk !== BYTCHK_NONE) {
