@@ -331,3 +331,16 @@ test('an SPC-2 reservation ends with its nexus and with a reset', async () => {
   assert.equal((await a.send([0x57, 0, 0, 0, 0, 0, 0, 0, 0, 0])).outcome, 'GOOD');
   assert.equal(unit.reservations.held, false);
 });
+
+test('an SPC-2 reservation is in no record, so a nexus that is lost right after leaves none behind', async () => {
+  const record = createRecord();
+  const { a, b } = createStage(createReservations({ record }));
+  assert.equal(await out(a, REGISTER, { newKey: 1, flags: APTPL }), 'GOOD');
+  assert.equal(await out(a, REGISTER, { key: 1, flags: APTPL }), 'GOOD');
+  const { saves } = record;
+  const reserved = a.send([0x16, 0, 0, 0, 0, 0]);
+  const closed = a.close();
+  await Promise.all([reserved, closed]);
+  assert.equal((await b.send(WRITE10.with(0, 0x28))).outcome, 'GOOD');
+  assert.equal(record.saves, saves);
+});

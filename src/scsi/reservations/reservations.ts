@@ -153,8 +153,11 @@ class Keeper implements UnitReservations {
 
   #save(next: ReservationState): MaybeAsync<Result<void, RecordFault>> {
     const { record } = this.#options;
-    const durable = this.#state.aptpl || next.aptpl;
-    if (record === undefined || !durable) return { ok: true, value: undefined };
+    // An SPC-2 reservation ends with its nexus: it is in force at once, or it would be so after that nexus was lost.
+    const { aptpl, registrations, reservation } = this.#state;
+    const isSame =
+      next.aptpl === aptpl && next.registrations === registrations && next.reservation === reservation;
+    if (record === undefined || isSame || !(aptpl || next.aptpl)) return { ok: true, value: undefined };
     return record.save(encodeRecord(next));
   }
 
