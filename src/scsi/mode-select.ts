@@ -3,7 +3,8 @@
  * of a change by a unit attention.
  */
 
-import { fail, isAsync, type MaybeAsync, ok, type Result } from '../base/result.ts';
+import { fail, type MaybeAsync, ok, type Result, then } from '../base/result.ts';
+import type { DeviceFault } from '../ports/block-device.ts';
 import type { Command, Outcome, Request } from './command.ts';
 import { joined, u16, u24, u32, u64 } from './fields.ts';
 import type { LogicalUnit } from './logical-unit.ts';
@@ -111,21 +112,27 @@ function pageFault(page: ModePage, values: Uint8Array, unit: LogicalUnit, at: nu
   return undefined;
 }
 
-/** One after the other; the first that the device refuses ends it. */
+/** One after the other; the first that the device refuses ends it, and so does an abort. */
 function applyAll(
   request: Request,
   changes: readonly Change[],
   from: number,
 ): MaybeAsync<Result<Outcome, Fault>> {
   const change = changes[from];
-  if (change === undefined) {
-    if (changes.length > 0) raiseOnAll(request.unit, 'modeParametersChanged', request.nexus);
-    return GOOD;
-  }
-  const applied = change.page.apply!(request.unit, change.values);
-  if (!isAsync(applied))
-    return applied.ok ? applyAll(request, changes, from + 1) : deviceFault(applied.fault);
-  return applied.then((done) => (done.ok ? applyAll(request, changes, from + 1) : deviceFault(done.fault)));
+  if (change === undefined || request.aborted) return ended(request, from, GOOD);
+  const settle = (done: Result<void, DeviceFault>): MaybeAsync<Result<Outcome, Fault>> =>
+    done.ok ? applyAll(request, changes, from + 1) : ended(request, from, deviceFault(done.fault));
+  return then(change.page.apply!(request.unit, change.values), settle);
+}
+
+/** The others hear of what has changed, however the command ends. */
+function ended(
+  { unit, nexus }: Request,
+  applied: number,
+  result: Result<Outcome, Fault>,
+): Result<Outcome, Fault> {
+  if (applied > 0) raiseOnAll(unit, 'modeParametersChanged', nexus);
+  return result;
 }
 
 export const MODE_SELECT_COMMANDS: readonly Command[] = [modeSelect(0x15, 6), modeSelect(0x55, 10)];

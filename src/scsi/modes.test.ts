@@ -164,3 +164,27 @@ describe('MODE SELECT', () => {
     assert.equal(said(await client.run([0x15, 0x11, 0, 0, 0, 0])), '5/24/00');
   });
 });
+
+test('a MODE SELECT that was reset changes nothing after the reset', async () => {
+  const store = createRamStore({ blockLength: 512, blockCount: 1024 });
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const slow = Object.create(store, {
+    geometry: { value: store.geometry },
+    writeCache: { value: 'back' },
+    setWriteCache: { value: () => promise.then(() => ({ ok: true, value: undefined })) },
+  }) as typeof store;
+  const target = targetOver(unitOver(slow));
+  const client = await readyClient(target);
+  const other = await readyClient(target, 'iqn.2026-01.test:b');
+  const caching = await changed(client, 0x08, { 2: 0 });
+  const control = await changed(client, 0x0a, { 4: 0x08 });
+  const select = client.send([0x15, 0x10, 0, 0, caching.length + control.length - 4, 0], {
+    dataOut: Uint8Array.from([...caching, ...control.slice(4)]),
+  });
+  const reset = client.manage('logicalUnitReset');
+  resolve();
+  assert.equal(await reset, 'complete');
+  assert.equal(said(await select.ended), 'abandoned');
+  assert.deepEqual(await other.attentions(), ['6/29/03', '6/2a/01']);
+  assert.equal((await page(other, 0x0a))[4], 0, 'software write protection is off, as after any reset');
+});
