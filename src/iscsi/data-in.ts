@@ -32,7 +32,7 @@ function residualsOf(task: ScsiTask, dataInLength: number): Residuals {
   const outDifference = dataOutLength - task.dataOutBufferLength;
   const inDifference = dataInLength - task.dataInBufferLength;
   if (outDifference === 0 && inDifference === 0) return NO_RESIDUALS;
-  const bidirectional = task.dataOut !== undefined && task.dataInBufferLength > 0;
+  const bidirectional = task.dataOutBufferLength > 0 && task.dataInBufferLength > 0;
   if (!bidirectional) {
     const difference = outDifference === 0 ? inDifference : outDifference;
     return {

@@ -83,6 +83,15 @@ test('a command in both directions has a residual for each', () => {
   assert.equal(response!.word(36), 1, 'ExpDataSN counts the Data-In');
 });
 
+test('a read that turns out to want data has the residual of a write, and none for a second direction', () => {
+  const { initiator, device } = ready();
+  device.onTask = (task) => task.receiveDataOut(512);
+  device.onData = (task) => device.last.finish(task, Status.GOOD);
+  initiator.command({ itt: 5, read: 512 });
+  const [response] = initiator.responses();
+  assert.deepEqual([response!.flags, response!.word(44), response!.word(40)], [0x84, 512, 0]);
+});
+
 test('sense travels in the SCSI Response behind its length', () => {
   const { initiator, device } = ready();
   const sense = bytes(18);
