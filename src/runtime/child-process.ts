@@ -4,8 +4,11 @@ import { fork, type ChildProcess, type SendHandle } from 'node:child_process';
 import type { Arrival, Child, ChildHandlers } from '../ports/process.ts';
 import { releaseArrival } from './listener.ts';
 
-/** Connections on their way to a child that does not take them; further ones are closed. */
-const HANDOVERS_MAX = 1024;
+/**
+ * Connections on their way to a child; further ones are closed. Node hands over one after the other, each when the
+ * child has taken the one before, about a thousand in a second: this is the most that a child may be behind.
+ */
+const HANDOVERS_MAX = 4096;
 /** More threads than Node's four: durable and direct I/O is what an engine waits for, and it overlaps. */
 const THREADS = '16';
 
