@@ -84,6 +84,8 @@ function makeTask(
     cmdSN: cmdSNOf(view, at),
     immediate: isImmediate(view, at),
   });
+  // It cannot wait for room: its place is in front of all that wait.
+  if (task.immediate && !session.admits(task)) return RejectReason.tooManyImmediateCommands;
   if (write) {
     const opened = openDataOut({ offered, immediateLength: pdu.dataLength, final }, session.parameters);
     task.dataOut = opened.dataOut;

@@ -261,3 +261,22 @@ test('data that the initiator has not taken yet still counts', () => {
   assert.equal(tasks.length, 5);
   for (const task of tasks.slice(3)) device.last.finish(task, Status.GOOD);
 });
+
+test('immediate commands whose data does not fit the session are rejected', () => {
+  const { initiator, device } = ready();
+  const tasks = device.last.tasks;
+  for (let itt = 1; itt <= 5; itt++) initiator.command({ itt, read: 20 * 1024 * 1024, immediate: true });
+  initiator.command({ itt: 6, immediate: true });
+  assert.deepEqual(
+    tasks.map(({ tag }) => tag),
+    [1, 2, 3, 6],
+  );
+  assert.deepEqual(
+    initiator.responses().map(({ opcode, byte2 }) => [opcode, byte2]),
+    [
+      [0x3f, 6],
+      [0x3f, 6],
+    ],
+  );
+  for (const task of tasks) device.last.finish(task, Status.GOOD);
+});

@@ -304,6 +304,11 @@ export class Session implements TaskOwner {
     };
   }
 
+  /** Whether the task may start in front of those that wait: immediate commands do. */
+  admits(task: ScsiTask): boolean {
+    return costOf(task) === 0 || this.fits(task);
+  }
+
   private fits(task: ScsiTask): boolean {
     if (!this.connection!.sender.output.flowing) return false;
     if (this.bytes === 0) return true;
