@@ -7,7 +7,7 @@
  * knows how to prove or replace its content, ends that state.
  */
 
-import { close as closeFile } from 'node:fs';
+import { close as closeFile, fstat } from 'node:fs';
 import { DONE, fail, type MaybeAsync, ok, type Result } from '../base/result.ts';
 import type { Loan } from '../ports/block-device.ts';
 import type { Disk, DiskFault } from '../ports/disk.ts';
@@ -114,7 +114,7 @@ class FileDisk implements Disk {
   async #extentAt(offset: number): Promise<Result<{ data: boolean; end: number }, DiskFault>> {
     const { fd } = this.#file;
     const data = await seekData(fd, offset);
-    if (data === -errno.ENXIO) return ok({ data: false, end: this.length });
+    if (data === -errno.ENXIO) return this.#holeToTheEnd(offset);
     // A file system without a map says EINVAL: then all is data.
     if (data === -errno.EINVAL) return ok({ data: true, end: this.length });
     if (data < 0) return fail(faultOfErrno(-data, 'read', offset));
@@ -122,6 +122,17 @@ class FileDisk implements Disk {
     const hole = await seekHole(fd, offset);
     if (hole < 0) return fail(faultOfErrno(-hole, 'read', offset));
     return ok({ data: true, end: Math.min(hole, this.length) });
+  }
+
+  /** A hole, unless the file has been cut short behind our back: what was there is lost, and is not to read as zeros. */
+  #holeToTheEnd(offset: number): Promise<Result<{ data: boolean; end: number }, DiskFault>> {
+    return new Promise((answer) => {
+      fstat(this.#file.fd, (error, status) => {
+        if (error === null && status.size >= this.length) answer(ok({ data: false, end: this.length }));
+        else
+          answer(fail({ kind: 'ioError', operation: 'read', offset, cause: error?.code ?? 'end of file' }));
+      });
+    });
   }
 
   #counted<T>(operation: Promise<T>): Promise<T> {

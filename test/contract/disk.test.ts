@@ -117,7 +117,9 @@ test('a file that somebody cuts short gives I/O errors, not zeros', async () => 
   const disk = await createSparse(path);
   truncateSync(path, 8192);
   const fault = await expectFault(disk.read(4096, 8192));
-  assert.deepEqual(fault, { kind: 'ioError', operation: 'read', offset: 8192, cause: 'end of file' });
+  const missing = { kind: 'ioError', operation: 'read', offset: 8192, cause: 'end of file' };
+  assert.deepEqual(fault, missing);
+  assert.deepEqual(await expectFault(disk.extentAt(8192)), missing, 'and no hole');
   await disk.close();
 });
 
