@@ -12,7 +12,7 @@ import { lockstep } from '../../e2e/lockstep.ts';
 const run = promisify(execFile);
 export const SECRET = 'a-long-enough-secret';
 /** Of the session in `test/golden/iscsi/qemu-write-read.initiator`. */
-export const RECORDED_TARGET = 'iqn.2026-01.test:t';
+const RECORDED_TARGET = 'iqn.2026-01.test:t';
 const OPERATION_LIMIT_MS = 5000;
 const SETTLE_LIMIT_MS = 10_000;
 /**
