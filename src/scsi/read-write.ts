@@ -39,17 +39,44 @@ function executeRead(request: Request, length: CdbLength): MaybeAsync<Result<Out
   if (length !== 6 && (cdb[1]! & FUA) !== 0 && device.writeCache === 'back') {
     return readFromMedium(request, length);
   }
+  if (blocks * device.geometry.blockLength > request.task.dataInBufferLength) {
+    return readPart(request, length);
+  }
   const result = device.read(lbaOf(cdb, length), blocks);
   return isAsync(result) ? result.then(lend) : lend(result);
 }
+
+/** Stands for what is not read, because the initiator does not take it. */
+const FILLER = new Uint8Array(64 << 10);
+
+/**
+ * The initiator takes less than the CDB says. Only that much is read: what a command holds in memory is counted by what
+ * the initiator takes. The loan is as long as the CDB says, for the transport to tell the overflow.
+ */
+async function readPart(request: Request, length: CdbLength): Promise<Result<Outcome, Fault>> {
+  const { cdb, task } = request;
+  const { device } = request.unit;
+  const { blockLength } = device.geometry;
+  const blocksNamed = blocksOf(cdb, length);
+  const blocks = Math.min(blocksNamed, Math.ceil(task.dataInBufferLength / blockLength));
+  const result = blocks === 0 ? NOTHING : await device.read(lbaOf(cdb, length), blocks);
+  if (!result.ok || blocks === blocksNamed) return lend(result);
+  const loan = result.value;
+  const segments = [...loan.segments];
+  for (let left = (blocksNamed - blocks) * blockLength; left > 0; left -= FILLER.length) {
+    segments.push(FILLER.subarray(0, left));
+  }
+  return lend({ ok: true, value: { segments, release: () => loan.release() } });
+}
+
+const NOTHING: Result<Loan, DeviceFault> = { ok: true, value: { segments: [], release: () => undefined } };
 
 /** FUA: what is cached goes to the medium first (SBC-3 §4.15.2). */
 async function readFromMedium(request: Request, length: CdbLength): Promise<Result<Outcome, Fault>> {
   const { device } = request.unit;
   const flushed = await device.flush();
   if (!flushed.ok) return deviceFault(flushed.fault);
-  if (request.aborted) return GOOD;
-  return lend(await device.read(lbaOf(request.cdb, length), blocksOf(request.cdb, length)));
+  return request.aborted ? GOOD : readPart(request, length);
 }
 
 function lend(result: Result<Loan, DeviceFault>): Result<Outcome, Fault> {

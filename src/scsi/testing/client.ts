@@ -31,6 +31,8 @@ export interface SendOptions {
   readonly withhold?: true;
   readonly lun?: number;
   readonly attribute?: TaskAttribute;
+  /** What the initiator takes; 16 MiB when not given. */
+  readonly dataIn?: number;
 }
 
 const HEX = (value: number): string => value.toString(16).padStart(2, '0');
@@ -108,7 +110,7 @@ export class Client {
       cdb: bytes,
       arrivedAt: 0,
       dataOutBufferLength: dataOut.length,
-      dataInBufferLength: 1 << 24,
+      dataInBufferLength: options.dataIn ?? 1 << 24,
       server: undefined,
       receiveDataOut(length) {
         sent.wanted = length;
