@@ -1,0 +1,26 @@
+/** Unique ids of 128 bits as 32 hexadecimal digits, lower case: comparable by `===`, and 16 bytes in a record. */
+
+import { assert } from './assert.ts';
+
+export type Uuid = string;
+
+const UUID_BYTES = 16;
+
+/** The id nobody has; in a record it stands for "none". */
+export const NO_UUID: Uuid = '0'.repeat(2 * UUID_BYTES);
+
+export function putUuid(view: DataView, offset: number, uuid: Uuid): void {
+  assert(/^[0-9a-f]{32}$/.test(uuid), 'an id is 32 hexadecimal digits in lower case');
+  for (let at = 0; at < UUID_BYTES; at++)
+    view.setUint8(offset + at, Number.parseInt(uuid.slice(2 * at, 2 * at + 2), 16));
+}
+
+export function getUuid(view: DataView, offset: number): Uuid {
+  let text = '';
+  for (let at = 0; at < UUID_BYTES; at++)
+    text += view
+      .getUint8(offset + at)
+      .toString(16)
+      .padStart(2, '0');
+  return text;
+}

@@ -1,0 +1,247 @@
+/**
+ * Keeps one dirty map on disk: one write-out at a time, only pages that changed, a bounded number per step, all that
+ * asked before a write-out begins share the next one. After a fault the file is given up: what a failed flush left
+ * behind is not known (ports/disk.ts), so nothing may be promised by it any more.
+ */
+
+import { assert } from '../base/assert.ts';
+import { DONE, fail, ok, type Result } from '../base/result.ts';
+import { copyTo, lengthOf } from '../base/segments.ts';
+import type { Disk, DiskFault } from '../ports/disk.ts';
+import { DirtyMap } from './dirty-map.ts';
+import {
+  addGroup,
+  decodeDirectory,
+  decodePage,
+  DIRECTORY_COPIES,
+  encodeDirectory,
+  encodePage,
+  groupShift,
+  hasGroup,
+  makeGroups,
+  type MapDirectory,
+  type MapIdentity,
+  PAGE_LENGTH,
+  pageGeneration,
+} from './dirty-map-format.ts';
+
+/** Pages written or read in one step: 256 KiB, so that the journal never keeps the disk from the data for long. */
+const PAGES_PER_STEP = 64;
+
+export interface MapPlace {
+  readonly disk: Disk;
+  readonly offset: number;
+  readonly blockCount: number;
+  readonly blockLength: number;
+}
+
+export type StoredMap =
+  /** `damaged`: pages that read as all ones. */
+  | {
+      readonly kind: 'readable';
+      readonly map: DirtyMap;
+      readonly base: MapIdentity;
+      readonly damaged: number;
+    }
+  /** There was one, or may have been, and it cannot be told what it said: everything is dirty. */
+  | { readonly kind: 'unreadable'; readonly map: DirtyMap };
+
+/** Bytes that a map takes on disk. */
+export function mapFileLength(blockCount: number, blockLength: number): number {
+  const { pageCount } = new DirtyMap(blockCount, blockLength);
+  return (DIRECTORY_COPIES + pageCount) * PAGE_LENGTH;
+}
+
+export class DirtyMapFile {
+  readonly #place: MapPlace;
+  #directory: MapDirectory | undefined;
+  /** Highest sequence and generation seen anywhere, so that a new directory always counts. */
+  #sequence = 0;
+  #fault: DiskFault | undefined;
+  #underWay: Promise<Result<void, DiskFault>> | undefined;
+  #next: Promise<Result<void, DiskFault>> | undefined;
+
+  constructor(place: MapPlace) {
+    this.#place = place;
+  }
+
+  /** True if no write-out is under way: all that is not `isChanged` is durable. */
+  get isIdle(): boolean {
+    return this.#underWay === undefined;
+  }
+
+  /** What the disk says about this device and partner. Call before anything else; reads every page. */
+  async load(device: string, partner: number): Promise<StoredMap> {
+    const { blockCount, blockLength } = this.#place;
+    const map = new DirtyMap(blockCount, blockLength);
+    const directory = await this.#loadDirectory(device, partner, map.chunkCount);
+    let outOfDate = directory === undefined;
+    let damaged = 0;
+    for (let first = 0; first < map.pageCount; first += PAGES_PER_STEP) {
+      const count = Math.min(PAGES_PER_STEP, map.pageCount - first);
+      // oxlint-disable-next-line no-await-in-loop -- bounded steps
+      const pages = await this.#readPages(DIRECTORY_COPIES + first, count);
+      for (let i = 0; i < count; i++) {
+        const page = pages[i];
+        if (page !== undefined) this.#sequence = Math.max(this.#sequence, pageGeneration(page));
+        if (directory === undefined) continue;
+        const verdict = decodePage(page, first + i, directory, map);
+        if (verdict === 'newer') outOfDate = true;
+        if (verdict === 'allOnes') damaged += 1;
+        else map.pageTaken(first + i);
+      }
+    }
+    if (directory === undefined || outOfDate) return unreadable(map);
+    this.#directory = directory;
+    return { kind: 'readable', map, base: directory, damaged };
+  }
+
+  /** Begins an empty map against a new base; what was on disk no longer counts. Durable when it answers. */
+  async begin(identity: MapIdentity): Promise<Result<void, DiskFault>> {
+    while (this.#underWay !== undefined) await this.#underWay;
+    if (this.#fault !== undefined) return fail(this.#fault);
+    const { blockCount, blockLength } = this.#place;
+    const sequence = this.#sequence + 1;
+    const { chunkCount } = new DirtyMap(blockCount, blockLength);
+    this.#directory = { ...identity, sequence, generation: sequence, chunkCount, groups: makeGroups() };
+    const written = await this.#writeDirectory();
+    return written.ok ? this.#flush() : written;
+  }
+
+  /** Makes every bit durable that is set at this moment. */
+  commit(map: DirtyMap): Promise<Result<void, DiskFault>> {
+    if (this.#next !== undefined) return this.#next;
+    if (this.#underWay !== undefined) {
+      this.#next = this.#underWay.then(() => {
+        this.#next = undefined;
+        return this.#lead(map);
+      });
+      return this.#next;
+    }
+    return this.#lead(map);
+  }
+
+  /** Writes pages whose record says more than is true, at most one step of them; false when none is left. */
+  async tidy(map: DirtyMap): Promise<Result<boolean, DiskFault>> {
+    const page = map.nextCleared(0);
+    if (page < 0) return ok(false);
+    for (let at = page, taken = 0; at >= 0 && taken < PAGES_PER_STEP; at = map.nextCleared(at + 1), taken++)
+      if (map.nextChanged(at) === at || hasGroup(this.#known().groups, at >>> groupShift(map.pageCount)))
+        map.pageLost(at);
+      else map.pageTaken(at);
+    const done = await this.commit(map);
+    return done.ok ? ok(map.nextCleared(0) >= 0) : done;
+  }
+
+  #lead(map: DirtyMap): Promise<Result<void, DiskFault>> {
+    const running = this.#writeOut(map).then((result) => {
+      this.#underWay = undefined;
+      return result;
+    });
+    this.#underWay = running;
+    return running;
+  }
+
+  async #writeOut(map: DirtyMap): Promise<Result<void, DiskFault>> {
+    if (this.#fault !== undefined) return fail(this.#fault);
+    if (map.isWritten) return DONE;
+    const directoryChanged = this.#joinGroups(map);
+    for (let page = map.nextChanged(0); page >= 0; page = map.nextChanged(page)) {
+      const run: Uint8Array[] = [];
+      const first = page;
+      do {
+        map.pageTaken(page);
+        run.push(encodePage(map, page, this.#known()));
+        page += 1;
+      } while (run.length < PAGES_PER_STEP && map.nextChanged(page) === page);
+      // oxlint-disable-next-line no-await-in-loop -- bounded steps
+      const written = await this.#write((DIRECTORY_COPIES + first) * PAGE_LENGTH, run);
+      if (!written.ok) return written;
+    }
+    // In the same flush: a directory that knows a page which did not arrive makes it all ones, and nothing that was
+    // promised is lost when the pages arrive and the directory does not.
+    if (directoryChanged) {
+      const written = await this.#writeDirectory();
+      if (!written.ok) return written;
+    }
+    return this.#flush();
+  }
+
+  /** Takes the groups of all changed pages into the directory; a group that is new is written whole. */
+  #joinGroups(map: DirtyMap): boolean {
+    const shift = groupShift(map.pageCount);
+    const { groups } = this.#known();
+    let news = false;
+    for (let page = map.nextChanged(0); page >= 0; page = map.nextChanged(page + 1)) {
+      const group = page >>> shift;
+      if (hasGroup(groups, group)) continue;
+      addGroup(groups, group);
+      news = true;
+      const last = Math.min((group + 1) << shift, map.pageCount);
+      for (let other = group << shift; other < last; other++) map.pageLost(other);
+    }
+    return news;
+  }
+
+  async #loadDirectory(
+    device: string,
+    partner: number,
+    chunkCount: number,
+  ): Promise<MapDirectory | undefined> {
+    let newest: MapDirectory | undefined;
+    for (const bytes of await this.#readPages(0, DIRECTORY_COPIES)) {
+      const directory = bytes && decodeDirectory(bytes);
+      if (directory === undefined) continue;
+      this.#sequence = Math.max(this.#sequence, directory.sequence);
+      if (newest === undefined || directory.sequence > newest.sequence) newest = directory;
+    }
+    if (newest === undefined || newest.device !== device || newest.partner !== partner) return undefined;
+    return newest.chunkCount === chunkCount ? newest : undefined;
+  }
+
+  async #readPages(first: number, count: number): Promise<(Uint8Array | undefined)[]> {
+    const { disk, offset } = this.#place;
+    const all = await disk.read(offset + first * PAGE_LENGTH, count * PAGE_LENGTH);
+    const pages: (Uint8Array | undefined)[] = [];
+    if (all.ok) {
+      const bytes = new Uint8Array(lengthOf(all.value.segments));
+      copyTo(all.value.segments, bytes, 0);
+      all.value.release();
+      for (let i = 0; i < count; i++) pages.push(bytes.subarray(i * PAGE_LENGTH, (i + 1) * PAGE_LENGTH));
+      return pages;
+    }
+    if (count === 1) return [undefined];
+    // oxlint-disable-next-line no-await-in-loop -- one page after the other, to lose only the bad one
+    for (let i = 0; i < count; i++) pages.push(...(await this.#readPages(first + i, 1)));
+    return pages;
+  }
+
+  #writeDirectory(): Promise<Result<void, DiskFault>> {
+    const sequence = this.#sequence + 1;
+    this.#sequence = sequence;
+    this.#directory = { ...this.#known(), sequence };
+    return this.#write((sequence % DIRECTORY_COPIES) * PAGE_LENGTH, [encodeDirectory(this.#directory)]);
+  }
+
+  #known(): MapDirectory {
+    assert(this.#directory !== undefined, 'a map is loaded or begun before it is written');
+    return this.#directory;
+  }
+
+  async #write(offset: number, pages: readonly Uint8Array[]): Promise<Result<void, DiskFault>> {
+    const written = await this.#place.disk.write(this.#place.offset + offset, pages);
+    if (!written.ok) this.#fault = written.fault;
+    return written;
+  }
+
+  async #flush(): Promise<Result<void, DiskFault>> {
+    const flushed = await this.#place.disk.flush();
+    if (!flushed.ok) this.#fault = flushed.fault;
+    return flushed;
+  }
+}
+
+function unreadable(map: DirtyMap): StoredMap {
+  map.markAll();
+  return { kind: 'unreadable', map };
+}
