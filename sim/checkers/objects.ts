@@ -1,0 +1,159 @@
+/**
+ * Read-modify-writes are atomic: locks under COMPARE AND WRITE and the persistent reservations of a device behave as if
+ * their commands came one after the other. Each object is judged for itself (a history is linearizable if its parts are).
+ *
+ * A lock is an extent; COMPARE AND WRITE and writes change all of it at once, while reads are judged block by block, as
+ * nothing promises more. Commands without an answer may have been done until the initiator gave them up, or never.
+ */
+
+import type { ReservationCommand } from '../storage.ts';
+import type { Operation, SequentialModel } from './linearizable.ts';
+import { isLinearizable } from './linearizable.ts';
+
+export type LockInput =
+  | { readonly kind: 'readBlock'; readonly index: number }
+  | { readonly kind: 'write'; readonly values: readonly number[] }
+  | {
+      readonly kind: 'compareAndWrite';
+      readonly expected: readonly number[];
+      readonly values: readonly number[];
+    };
+
+export type LockOutput = 'done' | 'miscompare' | { readonly value: number };
+
+export interface LockOperation extends Operation<LockInput, LockOutput> {
+  readonly lba: number;
+  readonly blocks: number;
+}
+
+/** A command of `nexus`; 'write': any write to the device's medium. */
+export interface ReservationInput {
+  readonly nexus: number;
+  /** The reservation key that the initiator of `nexus` uses. */
+  readonly key: number;
+  readonly command: ReservationCommand | { readonly kind: 'write' };
+}
+
+export type ReservationOutput =
+  | 'done'
+  | 'conflict'
+  | { readonly generation: number; readonly holder: number; readonly keys: readonly number[] };
+
+export interface ReservationOperation extends Operation<ReservationInput, ReservationOutput> {
+  readonly device: number;
+}
+
+export interface ObjectViolation {
+  readonly rule: 'lockNotAtomic' | 'reservationNotAtomic';
+  readonly explanation: string;
+}
+
+export function checkLocks(operations: readonly LockOperation[]): ObjectViolation | undefined {
+  for (const [lba, history] of groupBy(operations, (operation) => operation.lba)) {
+    if (isLinearizable(history, lockModel(history[0]!.blocks))) continue;
+    const explanation = `lock at block ${lba}: no order of its ${history.length} commands explains their answers`;
+    return { rule: 'lockNotAtomic', explanation };
+  }
+  return undefined;
+}
+
+export function checkReservations(operations: readonly ReservationOperation[]): ObjectViolation | undefined {
+  for (const [device, history] of groupBy(operations, (operation) => operation.device)) {
+    if (isLinearizable(history, RESERVATIONS)) continue;
+    const explanation = `reservations of device ${device}: no order of ${history.length} commands explains their answers`;
+    return { rule: 'reservationNotAtomic', explanation };
+  }
+  return undefined;
+}
+
+function lockModel(blocks: number): SequentialModel<readonly number[], LockInput, LockOutput> {
+  return {
+    initial: Array.from({ length: blocks }, () => 0),
+    key: (state) => state.join(),
+    apply(state, input, output) {
+      if (input.kind === 'readBlock') {
+        const fits = typeof output === 'object' && output.value === state[input.index];
+        return output === undefined || fits ? state : undefined;
+      }
+      if (input.kind === 'write') return input.values;
+      const equal = input.expected.every((value, i) => value === state[i]);
+      if (output !== undefined && (output === 'done') !== equal) return undefined;
+      return equal ? input.values : state;
+    },
+  };
+}
+
+interface Reservations {
+  /** Nexus → key. */
+  readonly registered: ReadonlyMap<number, number>;
+  readonly holder: number | undefined;
+  readonly generation: number;
+}
+
+const RESERVATIONS: SequentialModel<Reservations, ReservationInput, ReservationOutput> = {
+  initial: { registered: new Map(), holder: undefined, generation: 0 },
+  key: ({ registered, holder, generation }) =>
+    `${[...registered]
+      .map((pair) => pair.join(':'))
+      .sort()
+      .join()};${holder};${generation}`,
+  apply(state, input, output) {
+    const after = perform(state, input);
+    if (output === undefined) return after ?? state;
+    if (output === 'conflict') return after === undefined ? state : undefined;
+    if (after === undefined) return undefined;
+    if (output === 'done') return after;
+    const holder = state.holder === undefined ? 0 : (state.registered.get(state.holder) ?? 0);
+    const keys = [...state.registered.values()].sort((a, b) => a - b);
+    const same =
+      output.generation === state.generation &&
+      output.holder === holder &&
+      output.keys.join() === keys.join();
+    return same ? state : undefined;
+  },
+};
+
+/** SPC-4 §5.13; undefined: RESERVATION CONFLICT. */
+function perform(state: Reservations, { nexus, key, command }: ReservationInput): Reservations | undefined {
+  const { registered, holder, generation } = state;
+  const isRegistered = registered.has(nexus);
+  if (command.kind === 'readReservation') return state;
+  if (command.kind === 'write') return holder === undefined || isRegistered ? state : undefined;
+  if (command.kind === 'register') {
+    const changed = new Map(registered);
+    if (command.key === 0) changed.delete(nexus);
+    else changed.set(nexus, command.key);
+    const left = holder === nexus && command.key === 0 ? undefined : holder;
+    return { registered: changed, holder: left, generation: generation + 1 };
+  }
+  if (!isRegistered) return undefined;
+  switch (command.kind) {
+    case 'reserve':
+      return holder === undefined || holder === nexus ? { ...state, holder: nexus } : undefined;
+    case 'release':
+      return holder === nexus ? { ...state, holder: undefined } : state;
+    case 'clear':
+      return { registered: new Map(), holder: undefined, generation: generation + 1 };
+    case 'preempt': {
+      const victims = [...registered].filter(([, other]) => other === command.victim).map(([other]) => other);
+      if (victims.length === 0) return undefined;
+      const left = new Map([...registered].filter(([other]) => other === nexus || !victims.includes(other)));
+      const takesOver = holder !== undefined && victims.includes(holder);
+      return {
+        registered: left.set(nexus, key),
+        holder: takesOver ? nexus : holder,
+        generation: generation + 1,
+      };
+    }
+  }
+}
+
+function groupBy<T>(all: readonly T[], keyOf: (one: T) => number): Map<number, T[]> {
+  const groups = new Map<number, T[]>();
+  for (const one of all) {
+    const group = groups.get(keyOf(one));
+    if (group === undefined) groups.set(keyOf(one), [one]);
+    else group.push(one);
+  }
+  return groups;
+}

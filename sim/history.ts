@@ -1,0 +1,23 @@
+/** Everything initiators did and saw, in the form in which the checkers want it. */
+
+import type { CommandRecord } from './checkers/answers.ts';
+import type { LockOperation, ReservationOperation } from './checkers/objects.ts';
+import type { ReadResult, WriteAttempt } from './checkers/registers.ts';
+
+/** A record that is written before its end is known. */
+export type Open<T> = { -readonly [K in keyof T]: T[K] };
+
+export interface History {
+  /** Unique in the run; 0 is never among them. */
+  newValue(): number;
+  readonly writes: Open<WriteAttempt>[];
+  readonly reads: ReadResult[];
+  readonly locks: Open<LockOperation>[];
+  readonly reservations: Open<ReservationOperation>[];
+  readonly commands: Open<CommandRecord>[];
+}
+
+export function createHistory(): History {
+  let value = 0;
+  return { newValue: () => ++value, writes: [], reads: [], locks: [], reservations: [], commands: [] };
+}

@@ -1,0 +1,71 @@
+/** All checkers over one finished run; the first violation counts. */
+
+import type { AnswerViolation } from './checkers/answers.ts';
+import { checkAnswers } from './checkers/answers.ts';
+import type { FinalViolation } from './checkers/durability.ts';
+import { checkDurability, checkReplicasEqual } from './checkers/durability.ts';
+import type { ObjectViolation } from './checkers/objects.ts';
+import { checkLocks, checkReservations } from './checkers/objects.ts';
+import type { ObservationViolation } from './checkers/observations.ts';
+import type { RegisterViolation } from './checkers/registers.ts';
+import { checkRegisters } from './checkers/registers.ts';
+import type { History } from './history.ts';
+import type { StorageFront } from './storage.ts';
+import type { WorkloadShape } from './worker.ts';
+import { DATA_DEVICE } from './worker.ts';
+
+export interface NotQuiet {
+  readonly rule: 'doesNotConverge';
+  readonly explanation: string;
+}
+
+export type Violation =
+  | RegisterViolation
+  | ObjectViolation
+  | FinalViolation
+  | AnswerViolation
+  | ObservationViolation
+  | NotQuiet;
+
+export interface Finished {
+  readonly history: History;
+  readonly front: StorageFront;
+  readonly shape: WorkloadShape;
+  readonly calmSince: number;
+  readonly endedAt: number;
+  readonly wasQuiet: boolean;
+}
+
+/** Longer than any initiator needs to give up a session, log in elsewhere and try again. */
+const ANSWER_BOUND_MS = 30_000;
+
+export function judge({
+  history,
+  front,
+  shape,
+  calmSince,
+  endedAt,
+  wasQuiet,
+}: Finished): Violation | undefined {
+  const replicas = front.replicas(DATA_DEVICE);
+  const data = replicas.map(({ node, values }) => ({ node, values: values.slice(0, shape.dataBlocks) }));
+  // What the replicas hold at the end counts as read by everybody.
+  const finalReads = data.flatMap(({ values }) =>
+    values.map((value, block) => ({ block, value, invokedAt: endedAt, returnedAt: endedAt })),
+  );
+  const safety =
+    checkRegisters(history.writes, history.reads) ??
+    checkLocks(history.locks) ??
+    checkReservations(history.reservations) ??
+    checkAnswers(history.commands, { calmSince, endedAt, boundMs: ANSWER_BOUND_MS });
+  if (safety !== undefined) return safety;
+  if (!wasQuiet) {
+    const explanation = `${(endedAt - calmSince) / 1000} s after the last fault something is still on its way`;
+    return { rule: 'doesNotConverge', explanation };
+  }
+  for (const replica of data) {
+    const lost = checkDurability(history.writes, replica);
+    if (lost !== undefined) return lost;
+  }
+  return checkReplicasEqual(replicas) ?? checkRegisters(history.writes, [...history.reads, ...finalReads]);
+}

@@ -1,0 +1,111 @@
+/**
+ * One physical path between two endpoints: how long things take on it and what is wrong with it at the moment, each
+ * direction for itself. Faults are laid over each other: every one gives back the function that takes it away again.
+ */
+
+import type { Prng } from '../src/base/prng.ts';
+
+/** `path` joins an initiator to a node; `sync` and `heartbeat` join nodes. */
+export type LinkKind = 'sync' | 'heartbeat' | 'path';
+
+/** 0: from `ends[0]` to `ends[1]`; 1: back. */
+export type Direction = 0 | 1;
+
+export interface DelayShape {
+  readonly minMs: number;
+  /** Mean of what comes on top, exponentially distributed. */
+  readonly meanMs: number;
+  /** Now and then something takes much longer (a full queue, a retransmission). */
+  readonly spikeChance: number;
+  readonly spikeMeanMs: number;
+}
+
+export interface LinkOptions {
+  readonly kind: LinkKind;
+  /** Distinguishes parallel links of one kind. */
+  readonly index: number;
+  readonly ends: readonly [number, number];
+  readonly delay: DelayShape;
+  /** Infinity: the size of a message does not matter. */
+  readonly bytesPerMs: number;
+}
+
+/** What one fault does to one direction; what it leaves out stays as it was. */
+export interface Degradation {
+  readonly delayFactor?: number;
+  /** Chances of a datagram to be lost, to arrive twice. */
+  readonly loss?: number;
+  readonly duplication?: number;
+}
+
+interface DirectionState {
+  cuts: number;
+  degradations: Degradation[];
+  /** Until when earlier messages occupy the wire. */
+  busyUntil: number;
+}
+
+export interface Link extends LinkOptions {
+  readonly id: number;
+  isCut(direction: Direction): boolean;
+  lossOf(direction: Direction): number;
+  duplicationOf(direction: Direction): number;
+  /** Milliseconds that a message of `bytes` sent now will take. */
+  draw(direction: Direction, bytes: number, now: number): number;
+  /** `onHeal` is called when the last cut of this direction is taken away. */
+  cut(direction: Direction, onHeal: () => void): () => void;
+  degrade(direction: Direction, degradation: Degradation): () => void;
+}
+
+export function createLink(id: number, options: LinkOptions, random: Prng): Link {
+  const directions: readonly [DirectionState, DirectionState] = [newDirection(), newDirection()];
+  const { delay } = options;
+
+  return {
+    ...options,
+    id,
+    isCut: (direction) => directions[direction].cuts > 0,
+    lossOf: (direction) => Math.max(0, ...directions[direction].degradations.map((d) => d.loss ?? 0)),
+    duplicationOf: (direction) =>
+      Math.max(0, ...directions[direction].degradations.map((d) => d.duplication ?? 0)),
+    draw(direction, bytes, now) {
+      const state = directions[direction];
+      let factor = 1;
+      for (const degradation of state.degradations) factor *= degradation.delayFactor ?? 1;
+      const spike = random.chance(delay.spikeChance) ? random.exponential(delay.spikeMeanMs) : 0;
+      const onTheWay = (delay.minMs + random.exponential(delay.meanMs) + spike) * factor;
+      if (options.bytesPerMs === Infinity) return onTheWay;
+      const begins = Math.max(now, state.busyUntil);
+      state.busyUntil = begins + (bytes / options.bytesPerMs) * factor;
+      return state.busyUntil - now + onTheWay;
+    },
+    cut(direction, onHeal) {
+      const state = directions[direction];
+      state.cuts++;
+      return once(() => {
+        state.cuts--;
+        if (state.cuts === 0) onHeal();
+      });
+    },
+    degrade(direction, degradation) {
+      const state = directions[direction];
+      state.degradations.push(degradation);
+      return once(() => {
+        state.degradations = state.degradations.filter((other) => other !== degradation);
+      });
+    },
+  };
+}
+
+function newDirection(): DirectionState {
+  return { cuts: 0, degradations: [], busyUntil: 0 };
+}
+
+function once(action: () => void): () => void {
+  let done = false;
+  return () => {
+    if (done) return;
+    done = true;
+    action();
+  };
+}

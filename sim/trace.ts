@@ -1,0 +1,54 @@
+/**
+ * What happened, folded into one hash: two runs of a seed are the same run exactly if their hashes are. The last lines
+ * are kept as text when asked for.
+ */
+
+export interface Trace {
+  /** `event` is a stable dotted name; the numbers say who, what and when (milliseconds are kept to the microsecond). */
+  note(event: string, a?: number, b?: number, c?: number): void;
+  /** 16 hex digits over everything noted. */
+  readonly hash: string;
+  /** The last lines, oldest first; empty unless `linesMax` was given. */
+  readonly lines: readonly string[];
+}
+
+export function createTrace(now: () => number, linesMax = 0): Trace {
+  let [low, high] = [0x811c9dc5, 0x01000193];
+  const labels = new Map<string, number>();
+  const lines: string[] = [];
+
+  function fold(value: number): void {
+    const scaled = Math.round(value * 1000);
+    low = Math.imul(low ^ (scaled | 0), 0x01000193);
+    low ^= low >>> 15;
+    high = Math.imul(high ^ Math.floor(scaled / 0x1_0000_0000) ^ low, 0x85ebca6b);
+    high ^= high >>> 13;
+  }
+
+  return {
+    note(event, a = 0, b = 0, c = 0) {
+      let label = labels.get(event);
+      if (label === undefined) labels.set(event, (label = hashOf(event)));
+      fold(now());
+      fold(label);
+      fold(a);
+      fold(b);
+      fold(c);
+      if (linesMax === 0) return;
+      if (lines.length >= 2 * linesMax) lines.splice(0, linesMax);
+      lines.push(`${now().toFixed(3)} ${event} ${a} ${b} ${c}`);
+    },
+    get hash() {
+      return [high, low].map((half) => (half >>> 0).toString(16).padStart(8, '0')).join('');
+    },
+    get lines() {
+      return lines.slice(-linesMax);
+    },
+  };
+}
+
+function hashOf(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  return hash >>> 0;
+}

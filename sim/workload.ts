@@ -1,0 +1,101 @@
+/**
+ * What initiators do all day: each has several workers, and each worker one command at a time.
+ *
+ *   readers and writers   random extents of a few hot blocks of device 0, overlapping, aligned to nothing
+ *   lockers, reservers    workload-objects.ts
+ *
+ * Every attempt of a write has values of its own.
+ */
+
+import type { Prng } from '../src/base/prng.ts';
+import type { WriteAttempt } from './checkers/registers.ts';
+import type { Open } from './history.ts';
+import type { Outcome } from './initiator.ts';
+import type { Command } from './storage.ts';
+import { locker, reserver } from './workload-objects.ts';
+import type { Worker, WorkloadOptions, WorkloadShape } from './worker.ts';
+import { DATA_DEVICE, execute } from './worker.ts';
+
+export function blocksOf(shape: WorkloadShape): number {
+  return shape.dataBlocks + shape.locks * shape.lockBlocks;
+}
+
+/** Draws sizes and rates. */
+export function drawShape(random: Prng): WorkloadShape {
+  return {
+    dataBlocks: random.integer(4, 24),
+    extentMax: random.integer(1, 8),
+    locks: random.integer(1, 3),
+    lockBlocks: random.integer(1, 2),
+    readWriteWorkers: random.integer(1, 4),
+    lockWorkers: random.integer(0, 1),
+    reservationWorkers: random.integer(0, 1),
+    readShare: random.pick([0.2, 0.5, 0.8]),
+    thinkMs: random.pick([2, 10, 50]),
+  };
+}
+
+export function startWorkload(options: WorkloadOptions): void {
+  const { shape, random, clock } = options;
+  const start = (worker: Worker): void => {
+    const next = (): void => {
+      clock.after(random.exponential(shape.thinkMs), () => {
+        if (!options.stopped()) worker(next);
+      });
+    };
+    next();
+  };
+  for (let i = 0; i < shape.readWriteWorkers; i++) start(readerOrWriter(options));
+  for (let i = 0; i < shape.lockWorkers; i++) start(locker(options));
+  for (let i = 0; i < shape.reservationWorkers; i++) start(reserver(options));
+}
+
+function readerOrWriter(options: WorkloadOptions): Worker {
+  const { shape, random, history, now } = options;
+  const extent = (): { lba: number; blocks: number } => {
+    const blocks = random.integer(1, Math.min(shape.extentMax, shape.dataBlocks));
+    return { lba: random.integer(0, shape.dataBlocks - blocks), blocks };
+  };
+
+  function read(next: () => void): void {
+    const { lba, blocks } = extent();
+    const invokedAt = now();
+    const done = (outcome: Outcome): void => {
+      if (outcome.status === 'good')
+        for (const [i, value] of outcome.values.entries())
+          history.reads.push({ block: lba + i, value, invokedAt, returnedAt: now() });
+      next();
+    };
+    const command = (): Command => ({ kind: 'read', lba, blocks });
+    execute(options, 'read', { device: DATA_DEVICE, repeatable: true, command, done });
+  }
+
+  function write(next: () => void): void {
+    const { lba, blocks } = extent();
+    const attempts: Open<WriteAttempt>[] = [];
+    const command = (): Command => {
+      const values = Array.from({ length: blocks }, () => history.newValue());
+      for (const [i, value] of values.entries()) {
+        const attempt = {
+          block: lba + i,
+          value,
+          invokedAt: now(),
+          returnedAt: Infinity,
+          acknowledged: false,
+        };
+        attempts.push(attempt);
+        history.writes.push(attempt);
+      }
+      return { kind: 'write', lba, values };
+    };
+    const done = (outcome: Outcome): void => {
+      for (const attempt of attempts) attempt.returnedAt = now();
+      if (outcome.status === 'good')
+        for (const attempt of attempts.slice(-blocks)) attempt.acknowledged = true;
+      next();
+    };
+    execute(options, 'write', { device: DATA_DEVICE, repeatable: true, command, done });
+  }
+
+  return (next) => (random.chance(shape.readShare) ? read(next) : write(next));
+}
