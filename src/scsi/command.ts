@@ -34,8 +34,8 @@ export interface Request {
   dataOutLength: number;
   /** Set when the task was aborted: a sequence that has awaited looks here before it does anything further. */
   aborted: boolean;
-  /** Who aborted it (TASK ABORTED status, TAS). */
-  abortedBy: Aborter;
+  /** It was aborted in a way that its nexus is to hear of by TASK ABORTED (TAS). */
+  toldOfAbort: boolean;
   phase: Phase;
   /** Called when a running task has ended: those who wait for its abort. */
   whenEnded: (() => void)[] | undefined;

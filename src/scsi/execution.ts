@@ -35,7 +35,7 @@ class TaskRequest implements Request {
   dataOut: readonly Uint8Array[] = NO_DATA;
   dataOutLength = 0;
   aborted = false;
-  abortedBy: Aborter = 'nexusLoss';
+  toldOfAbort = false;
   phase: Phase = 'dormant';
   whenEnded: (() => void)[] | undefined = undefined;
 
@@ -178,14 +178,15 @@ function completeWith(request: Request, cause: Fault): void {
   request.task.complete(statusOf(cause.reason), encodeSense(cause, format), undefined);
 }
 
-/** SAM-5 §5.6: TASK ABORTED only with TAS, and only to a nexus that did not ask for it itself. */
-function endAborted(request: Request): void {
-  const { abortedBy, nexus, unit, task } = request;
-  const told =
-    abortedBy === 'deviceServer' ||
-    (abortedBy !== 'nexusLoss' && abortedBy !== nexus && unit.mode.taskAbortedStatus);
-  if (told && !nexus.closed) task.complete(Status.TASK_ABORTED, undefined, undefined);
+function endAborted({ toldOfAbort, nexus, task }: Request): void {
+  if (toldOfAbort && !nexus.closed) task.complete(Status.TASK_ABORTED, undefined, undefined);
   else task.abandoned();
+}
+
+/** SAM-5 §5.6: TASK ABORTED only with TAS, as it is at the abort, and only to a nexus that did not ask for it itself. */
+function isTold({ nexus, unit }: Request, by: Aborter): boolean {
+  if (by === 'deviceServer') return true;
+  return by !== 'nexusLoss' && by !== nexus && unit.mode.taskAbortedStatus;
 }
 
 /**
@@ -200,8 +201,9 @@ export function abortTasks(
   const selected: Request[] = [];
   for (const request of unit.taskSet.tasks) {
     if (!affected(request)) continue;
+    // Whoever aborts it first decides.
+    if (!request.aborted) request.toldOfAbort = isTold(request, by);
     request.aborted = true;
-    request.abortedBy = by;
     selected.push(request);
   }
   let running = 0;

@@ -167,6 +167,33 @@ test('with TAS, a task that another nexus aborts ends with TASK ABORTED and nobo
   assert.deepEqual(await b.attentions(), []);
 });
 
+test('with TAS, a reset ends the running tasks of others with TASK ABORTED though it clears TAS', async () => {
+  const { device, answer } = held();
+  const unit = unitOver(device);
+  const target = targetOver(unit);
+  const [a, b] = [await readyClient(target), await readyClient(target, 'iqn.2026-01.test:b')];
+  unit.mode.taskAbortedStatus = true;
+  const [mine, theirs] = [a.send(READ_0), b.send(READ_1)];
+  const reset = a.manage('logicalUnitReset');
+  await answer();
+  assert.equal(await reset, 'complete');
+  assert.deepEqual([said(mine.ending), said(theirs.ending)], ['abandoned', 'status 40']);
+});
+
+test('with TAS, a task that its own nexus has aborted ends without status whoever aborts it next', async () => {
+  const { device, answer } = held();
+  const unit = unitOver(device);
+  const target = targetOver(unit);
+  const [a, b] = [await readyClient(target), await readyClient(target, 'iqn.2026-01.test:b')];
+  unit.mode.taskAbortedStatus = true;
+  const theirs = b.send(READ_1);
+  const aborted = b.abort(theirs.tag);
+  const cleared = a.manage('clearTaskSet');
+  await answer();
+  assert.deepEqual([await aborted, await cleared], ['complete', 'complete']);
+  assert.equal(said(theirs.ending), 'abandoned');
+});
+
 test('LOGICAL UNIT RESET aborts everything, restores modes, frees the medium and tells everyone', async () => {
   const { device, answer } = held();
   const unit = unitOver(device, { removable: true });
