@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Status } from '../ports/scsi-target.ts';
-import { ready, type Ready, tmf } from './testing/ready.ts';
+import { bytes, ready, type Ready, tmf, writing } from './testing/ready.ts';
 import { RawInitiator, TARGET } from './testing/raw-initiator.ts';
 
 const turn = (): Promise<void> => new Promise((done) => void setImmediate(done));
@@ -78,4 +78,24 @@ test('a task management function of a connection that is gone is not answered on
   resolve('complete');
   await turn();
   assert.deepEqual(again.responses(), []);
+});
+
+test('a connection that takes over brings its own parameters, and the session keeps those of the session', () => {
+  const keys = ['InitialR2T=No', 'MaxBurstLength=8192', 'MaxRecvDataSegmentLength=1024'];
+  const context = ready({}, keys);
+  const again = new RawInitiator(context.bench);
+  again.login({ tsih: context.initiator.tsih, keys: ['MaxRecvDataSegmentLength=512'] });
+  const received = writing(context, 1024);
+  again.command({ itt: 5, write: 1024, final: false });
+  again.dataOut({ itt: 5, offset: 0, final: true, data: bytes(1024) });
+  assert.equal(again.responses()[0]!.byte3, 0);
+  assert.deepEqual(received, [bytes(1024)]);
+  context.device.onTask = (task, nexus) => nexus.finish(task, Status.GOOD, bytes(9216));
+  again.command({ itt: 6, read: 9216 });
+  const dataIn = again.responses();
+  assert.deepEqual(
+    dataIn.flatMap(({ flags }, index) => ((flags & 0x80) === 0 ? [] : [index])),
+    [15, 17],
+    'segments of 512 bytes in bursts of 8192',
+  );
 });

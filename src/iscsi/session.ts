@@ -27,7 +27,7 @@ import {
 import { COMMAND_BYTES_MAX, SESSION_BYTES_MAX } from './limits.ts';
 import { COPIED_BYTES_MAX } from './output.ts';
 import type { LoginResult, SessionName } from './login/context.ts';
-import type { SessionParameters } from './login/parameters.ts';
+import { type SessionParameters, withConnection } from './login/parameters.ts';
 import { AsyncEvent } from './pdu/async-message.ts';
 import { RESERVED_TAG } from './pdu/bhs.ts';
 import { sendAsyncMessage, sendReadyToTransfer } from './reply.ts';
@@ -253,7 +253,7 @@ export class Session implements TaskOwner {
       if (this.phase !== 'active' || this.successor !== connection) return;
       this.text = { kind: 'idle' };
       this.connection = connection;
-      this.parameters = parameters;
+      this.parameters = withConnection(this.parameters, parameters);
       this.nexus = this.options.openNexus(this, this.events);
     });
   }

@@ -94,3 +94,22 @@ export const DEFAULT_LIMITS: NegotiationLimits = {
   // RFC 7144 (level 2) would promise QUERY TASK and command priority.
   iSCSIProtocolLevel: 1,
 };
+
+/** What holds when another connection takes the session over: the keys of a connection are its own (RFC 7143 §13). */
+export function withConnection(
+  session: SessionParameters,
+  {
+    headerDigest,
+    dataDigest,
+    initiatorMaxRecvDataSegmentLength,
+    targetMaxRecvDataSegmentLength,
+  }: SessionParameters,
+): SessionParameters {
+  return {
+    ...session,
+    headerDigest,
+    dataDigest,
+    initiatorMaxRecvDataSegmentLength,
+    targetMaxRecvDataSegmentLength,
+  };
+}
