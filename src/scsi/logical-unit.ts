@@ -37,6 +37,16 @@ export interface ModeState {
 }
 
 /**
+ * As created and after a reset. TAS is on: without it a command that another initiator aborts ends without an answer,
+ * and its own initiator waits until it gives up.
+ */
+export const MODE_DEFAULTS: Readonly<ModeState> = {
+  descriptorSense: false,
+  softwareWriteProtect: false,
+  taskAbortedStatus: true,
+};
+
+/**
  * What the reservations of a unit answer to the rest of the device server. The implementation knows more; its own
  * command rows work on that.
  */
@@ -114,7 +124,7 @@ export function createLogicalUnit(options: LogicalUnitOptions): LogicalUnit {
     removable: options.removable ?? false,
     rotationRate: options.rotationRate ?? ROTATION_SOLID_STATE,
     writeCacheDefault: options.device.writeCache,
-    mode: { descriptorSense: false, softwareWriteProtect: false, taskAbortedStatus: false },
+    mode: { ...MODE_DEFAULTS },
     taskSet: createTaskSet(),
     clock: options.clock,
     reservations: options.reservations ?? NO_RESERVATIONS,

@@ -5,7 +5,7 @@
 
 import type { MaybeAsync, Result } from '../base/result.ts';
 import type { DeviceFault } from '../ports/block-device.ts';
-import type { LogicalUnit } from './logical-unit.ts';
+import { type LogicalUnit, MODE_DEFAULTS, type ModeState } from './logical-unit.ts';
 
 export interface ModePage {
   readonly code: number;
@@ -69,12 +69,12 @@ const TAS = 0x40;
 const CONTROL_LENGTH = 12;
 
 /** TST 000b: one task set for all nexuses. QERR 00b: a CHECK CONDITION aborts nothing else. */
-function controlPage(descriptorSense: boolean, writeProtect: boolean, taskAborted: boolean): Uint8Array {
+function controlPage(mode: Readonly<ModeState>): Uint8Array {
   const page = page0(0x0a, CONTROL_LENGTH);
-  page[2] = GLTSD | (descriptorSense ? D_SENSE : 0);
+  page[2] = GLTSD | (mode.descriptorSense ? D_SENSE : 0);
   page[3] = QUEUE_ALGORITHM_UNRESTRICTED;
-  page[4] = writeProtect ? SWP : 0;
-  page[5] = taskAborted ? TAS : 0;
+  page[4] = mode.softwareWriteProtect ? SWP : 0;
+  page[5] = mode.taskAbortedStatus ? TAS : 0;
   page[8] = 0xff; // BUSY TIMEOUT PERIOD: not limited
   page[9] = 0xff;
   return page;
@@ -84,8 +84,8 @@ const CONTROL: ModePage = {
   code: 0x0a,
   subpage: 0,
   changeable: masked(CONTROL_LENGTH, { 2: D_SENSE, 4: SWP, 5: TAS }),
-  current: ({ mode }) => controlPage(mode.descriptorSense, mode.softwareWriteProtect, mode.taskAbortedStatus),
-  defaults: () => controlPage(false, false, false),
+  current: ({ mode }) => controlPage(mode),
+  defaults: () => controlPage(MODE_DEFAULTS),
   apply({ mode }, page) {
     mode.descriptorSense = (page[2]! & D_SENSE) !== 0;
     mode.softwareWriteProtect = (page[4]! & SWP) !== 0;

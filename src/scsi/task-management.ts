@@ -8,7 +8,7 @@ import { isAsync, type MaybeAsync, then } from '../base/result.ts';
 import type { TaskManagementFunction, TaskManagementResponse } from '../ports/scsi-target.ts';
 import type { Request } from './command.ts';
 import { abortTasks } from './execution.ts';
-import type { LogicalUnit } from './logical-unit.ts';
+import { type LogicalUnit, MODE_DEFAULTS } from './logical-unit.ts';
 import type { NexusState, UnitNexus } from './nexus.ts';
 import type { SenseReason } from './sense.ts';
 import { raise, raiseOnAll } from './unit-attention.ts';
@@ -72,9 +72,7 @@ function resetUnit(unit: LogicalUnit, by: NexusState, attention: SenseReason): M
   const aborted = abortTasks(unit, () => true, by);
   unit.reservations.unitReset();
   for (const link of unit.links) link.preventsRemoval = false;
-  unit.mode.descriptorSense = false;
-  unit.mode.softwareWriteProtect = false;
-  unit.mode.taskAbortedStatus = false;
+  Object.assign(unit.mode, MODE_DEFAULTS);
   raiseOnAll(unit, attention);
   return then(aborted, () => restoreWriteCache(unit));
 }

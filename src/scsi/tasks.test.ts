@@ -135,15 +135,17 @@ test('ABORT TASK of a task that waits for data or for others ends it at once and
   assert.equal(client.abort(dormant.tag), 'taskDoesNotExist');
 });
 
-test('ABORT TASK SET leaves the tasks of others alone; CLEAR TASK SET does not, and tells them', async () => {
+test('ABORT TASK SET leaves the tasks of others alone; CLEAR TASK SET does not, and without TAS tells them', async () => {
   const { device, answer } = held();
-  const target = targetOver(unitOver(device));
+  const unit = unitOver(device);
+  const target = targetOver(unit);
   const [a, b] = [await readyClient(target), await readyClient(target, 'iqn.2026-01.test:b')];
   const [mine, theirs] = [a.send(READ_0), b.send(READ_1)];
   const aborted = a.manage('abortTaskSet');
   await answer();
   assert.equal(await aborted, 'complete');
   assert.deepEqual([said(mine.ending), said(theirs.ending)], ['abandoned', 'good']);
+  unit.mode.taskAbortedStatus = false;
   const again = b.send(READ_1);
   const cleared = a.manage('clearTaskSet');
   await answer();
@@ -153,12 +155,11 @@ test('ABORT TASK SET leaves the tasks of others alone; CLEAR TASK SET does not, 
   assert.deepEqual(await a.attentions(), []);
 });
 
-test('with TAS, a task that another nexus aborts ends with TASK ABORTED and nobody is told otherwise', async () => {
+test('with TAS, as it is after a reset, a task that another nexus aborts ends with TASK ABORTED and nobody is told otherwise', async () => {
   const { device, answer } = held();
   const unit = unitOver(device);
   const target = targetOver(unit);
   const [a, b] = [await readyClient(target), await readyClient(target, 'iqn.2026-01.test:b')];
-  unit.mode.taskAbortedStatus = true;
   const [mine, theirs] = [a.send(READ_0), b.send(READ_1)];
   const cleared = a.manage('clearTaskSet');
   await answer();
@@ -200,13 +201,14 @@ test('LOGICAL UNIT RESET aborts everything, restores modes, frees the medium and
   const [one, two] = [targetAt(1, unit), targetAt(2, unit)];
   const [a, b] = [await readyClient(one), await readyClient(two)];
   unit.mode.softwareWriteProtect = true;
+  unit.mode.taskAbortedStatus = false;
   await b.run([0x1e, 0, 0, 0, 1, 0]);
   const [mine, theirs] = [a.send(READ_0), b.send(READ_1)];
   const reset = a.manage('logicalUnitReset');
   await answer();
   assert.equal(await reset, 'complete');
   assert.deepEqual([said(mine.ending), said(theirs.ending)], ['abandoned', 'abandoned']);
-  assert.equal(unit.mode.softwareWriteProtect, false);
+  assert.deepEqual([unit.mode.softwareWriteProtect, unit.mode.taskAbortedStatus], [false, true]);
   assert.deepEqual(await a.attentions(), ['6/29/03']);
   assert.deepEqual(await b.attentions(), ['6/29/03']);
   device.before = undefined;

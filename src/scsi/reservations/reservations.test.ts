@@ -208,7 +208,7 @@ test('PREEMPT AND ABORT answers when the tasks of the preempted have ended', asy
   await new Promise(setImmediate);
   assert.equal(answered, false);
   endWrite();
-  assert.equal((await writing).outcome, 'ABANDONED');
+  assert.equal((await writing).outcome, 'STATUS 64');
   assert.equal(await preempting, 'GOOD');
 });
 
@@ -221,7 +221,7 @@ test('a nexus that preempts itself with an abort does not wait for itself', asyn
     out(a, PREEMPT_AND_ABORT, { key: 1, newKey: 1, type: 6 }),
     out(b, PREEMPT_AND_ABORT, { key: 1, newKey: 1, type: 6 }),
   ]);
-  assert.deepEqual(outcomes, ['GOOD', 'ABANDONED']);
+  assert.deepEqual(outcomes, ['GOOD', 'STATUS 64']);
 });
 
 test('with APTPL everything is there again after a restart, without it nothing', async () => {
