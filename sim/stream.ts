@@ -211,7 +211,6 @@ export class Connection {
       to.handlers?.onOpen();
     } else {
       to.closed = true;
-      to.queue.length = 0;
       this.#finishIfOver();
       to.handlers?.onClosed(item.kind);
     }
