@@ -23,8 +23,8 @@ export const WORDS_PER_PAGE = 992;
 export class DirtyMap {
   readonly chunkCount: number;
   readonly pageCount: number;
-  /** log2 of blocks per chunk. */
-  readonly #shift: number;
+  /** A power of two, so that multiplying by it is exact. */
+  readonly #chunksPerBlock: number;
   readonly #words: Uint32Array;
   readonly #summary: Uint32Array;
   readonly #changed: Uint8Array;
@@ -34,8 +34,8 @@ export class DirtyMap {
 
   constructor(blockCount: number, blockLength: number) {
     const blocksPerChunk = CHUNK_LENGTH / blockLength;
-    this.#shift = Math.log2(blocksPerChunk);
-    assert(Number.isInteger(this.#shift), 'a chunk is a power of two of blocks');
+    assert(Number.isInteger(Math.log2(blocksPerChunk)), 'a chunk is a power of two of blocks');
+    this.#chunksPerBlock = 1 / blocksPerChunk;
     this.chunkCount = Math.ceil(blockCount / blocksPerChunk);
     this.#words = new Uint32Array(Math.ceil(this.chunkCount / 32));
     this.#summary = new Uint32Array(Math.ceil(this.#words.length / 32));
@@ -56,8 +56,11 @@ export class DirtyMap {
 
   /** Marks every chunk that the extent touches. True if a bit was set that had not been. */
   mark(lba: number, blocks: number): boolean {
-    const scale = 1 << this.#shift;
-    return this.markChunks(Math.floor(lba / scale), Math.floor((lba + blocks - 1) / scale));
+    const first = Math.floor(lba * this.#chunksPerBlock);
+    const last = Math.floor((lba + blocks - 1) * this.#chunksPerBlock);
+    // Nearly every write: into one chunk, which is dirty already.
+    if (first === last && (this.#words[first >>> 5]! & (1 << (first & 31))) !== 0) return false;
+    return this.markChunks(first, last);
   }
 
   /** Marks chunks `first` to `last`, both included. */

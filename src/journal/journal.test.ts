@@ -58,7 +58,7 @@ async function live(journal: Journal, disk: CutDisk, random: Prng, story: Story)
       open.push({ lba, blocks });
     } else if (dice < 0.85) {
       settleAll();
-    } else if (dice < 0.9 && story.state === 'inSync') {
+    } else if (dice < 0.93 && story.state === 'inSync') {
       const pending = open.splice(0);
       for (const { lba, blocks } of pending) journal.written(lba, blocks, 'durable');
       term += 1;
@@ -66,7 +66,7 @@ async function live(journal: Journal, disk: CutDisk, random: Prng, story: Story)
       if (!(await alive(journal.partnerLeft(PARTNER, base(term), pending)))?.ok) return;
       story.base = base(term);
       story.state = 'absent';
-    } else if (dice < 0.95 && story.state === 'absent') {
+    } else if (dice > 0.985 && story.state === 'absent') {
       settleAll();
       const map = journal.mapOf(PARTNER)!;
       for (const chunk of story.differs) assert.ok(map.has(chunk), 'the map in memory has it');
