@@ -168,3 +168,27 @@ test('closing gives back what an unfinished PDU holds', () => {
   one.framing.close();
   assert.equal(one.heldOf(), 0);
 });
+
+test('data that comes byte by byte into one receive buffer is one piece, retained once', () => {
+  const { kept, framing } = collector({ header: false, data: true }, true);
+  const data = Uint8Array.from({ length: 301 }, (_, index) => index & 0xff);
+  const whole = rawPdu({ word0: 0x05800000, words: { 16: 4 }, data }, { header: false, data: true });
+  const buffer = new Uint8Array(whole.length);
+  let held = 0;
+  const slab = {
+    buffer,
+    view: new DataView(buffer.buffer),
+    start: 0,
+    end: 0,
+    retain: () => void held++,
+    release: () => void held--,
+  };
+  for (const byte of whole) {
+    buffer[slab.end] = byte;
+    slab.start = slab.end;
+    slab.end += 1;
+    assert.equal(framing.push(slab), undefined);
+  }
+  assert.deepEqual([kept[0]!.segments.length, kept[0]!.sources.length, held], [1, 1, 1]);
+  assert.deepEqual(joinSegments(kept[0]!.segments), data);
+});

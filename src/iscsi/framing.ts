@@ -168,9 +168,11 @@ export class Framing implements Pdu {
     const length = Math.min(end - at, this.dataLeft);
     if (length > 0) {
       const piece = received.buffer.subarray(at, at + length);
-      received.retain();
-      this.segments.push(piece);
-      this.sources.push(received);
+      if (!this.extends(received, at, length)) {
+        received.retain();
+        this.segments.push(piece);
+        this.sources.push(received);
+      }
       if (this.dataDigest) this.crc = this.crc32c(piece, this.crc);
       this.dataLeft -= length;
     }
@@ -179,6 +181,17 @@ export class Framing implements Pdu {
       else this.phase = 'trailer';
     }
     return at + length;
+  }
+
+  /** Behind what came before in the same buffer: data that comes in bits is one piece all the same. */
+  private extends(received: ReceivedBytes, at: number, length: number): boolean {
+    const last = this.sources.length - 1;
+    if (last < 0 || this.sources[last] !== received) return false;
+    const former = this.segments[last]!;
+    const from = former.byteOffset - received.buffer.byteOffset;
+    if (from + former.length !== at) return false;
+    this.segments[last] = received.buffer.subarray(from, at + length);
+    return true;
   }
 
   private fillTrailer(received: ReceivedBytes, at: number, end: number): number {
