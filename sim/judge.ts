@@ -63,9 +63,7 @@ export function judge({
     const explanation = `${(endedAt - calmSince) / 1000} s after the last fault something is still on its way`;
     return { rule: 'doesNotConverge', explanation };
   }
-  for (const replica of data) {
-    const lost = checkDurability(history.writes, replica);
-    if (lost !== undefined) return lost;
-  }
+  const lost = checkDurability(history.writes, data);
+  if (lost !== undefined) return lost;
   return checkReplicasEqual(replicas) ?? checkRegisters(history.writes, [...history.reads, ...finalReads]);
 }

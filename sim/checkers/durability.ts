@@ -31,7 +31,7 @@ export function checkReplicasEqual(replicas: readonly Replica[]): FinalViolation
 
 export function checkDurability(
   writes: readonly WriteAttempt[],
-  replica: Replica,
+  replicas: readonly Replica[],
 ): FinalViolation | undefined {
   /** Block → value → attempt. */
   const attempts = new Map<number, Map<number, WriteAttempt>>();
@@ -43,17 +43,19 @@ export function checkDurability(
     if (write.acknowledged && (last === undefined || write.invokedAt > last.invokedAt))
       lastAcknowledged.set(write.block, write);
   }
-  for (const [block, last] of lastAcknowledged) {
-    const value = replica.values[block] ?? INITIAL_VALUE;
-    const found = attempts.get(block)!.get(value);
-    const where = `block ${block} of node ${replica.node} holds ${value}`;
-    if (found === undefined && value !== INITIAL_VALUE)
-      return { rule: 'valueFromNowhere', explanation: `${where}, which nobody wrote there` };
-    if (last.invokedAt > (found?.returnedAt ?? -Infinity))
-      return {
-        rule: 'acknowledgedWriteLost',
-        explanation: `${where}, but ${last.value} was acknowledged at ${last.returnedAt}`,
-      };
+  for (const replica of replicas) {
+    for (const [block, last] of lastAcknowledged) {
+      const value = replica.values[block] ?? INITIAL_VALUE;
+      const found = attempts.get(block)!.get(value);
+      const where = `block ${block} of node ${replica.node} holds ${value}`;
+      if (found === undefined && value !== INITIAL_VALUE)
+        return { rule: 'valueFromNowhere', explanation: `${where}, which nobody wrote there` };
+      if (last.invokedAt > (found?.returnedAt ?? -Infinity))
+        return {
+          rule: 'acknowledgedWriteLost',
+          explanation: `${where}, but ${last.value} was acknowledged at ${last.returnedAt}`,
+        };
+    }
   }
   return undefined;
 }
