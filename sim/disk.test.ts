@@ -16,9 +16,9 @@ interface Rig {
   readonly disk: SimulatedDisk<number>;
   readonly outcomes: Map<number, DiskOutcome<number>>;
   /** Submits and runs to the end. */
-  ask(operation: DiskOperation<number>): DiskOutcome<number>;
-  crash(how: 'process' | 'power'): void;
-  content(): number[];
+  readonly ask: (operation: DiskOperation<number>) => DiskOutcome<number>;
+  readonly crash: (how: 'process' | 'power') => void;
+  readonly content: () => number[];
 }
 
 const SECTORS = 16;

@@ -24,7 +24,7 @@ interface Rig {
   readonly accepted: StreamEnd[];
   readonly seen: unknown[];
   readonly events: string[];
-  connect(link?: Link): StreamEnd;
+  readonly connect: (link?: Link) => StreamEnd;
 }
 
 function createRig(): Rig {

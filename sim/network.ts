@@ -91,7 +91,7 @@ export function createNetwork({ scheduler, random, trace }: NetworkOptions): Net
   }
 
   function heal(link: Link, direction: Direction): void {
-    for (const connection of [...connections]) if (connection.link === link) connection.heal(direction);
+    for (const connection of connections) if (connection.link === link) connection.heal(direction);
   }
 
   return {
@@ -132,12 +132,12 @@ export function createNetwork({ scheduler, random, trace }: NetworkOptions): Net
     },
     hostDown(endpoint, how) {
       if (how === 'power') unpowered.add(endpoint);
-      for (const connection of [...connections])
+      for (const connection of connections)
         if (connection.link.ends.includes(endpoint)) connection.hostDown(endpoint, how);
     },
     hostUp(endpoint) {
       unpowered.delete(endpoint);
-      for (const connection of [...connections])
+      for (const connection of connections)
         if (connection.link.ends.includes(endpoint)) for (const side of DIRECTIONS) connection.heal(side);
     },
   };
