@@ -168,17 +168,22 @@ test('with TAS, as it is after a reset, a task that another nexus aborts ends wi
   assert.deepEqual(await b.attentions(), []);
 });
 
-test('with TAS, a reset ends the running tasks of others with TASK ABORTED though it clears TAS', async () => {
-  const { device, answer } = held();
-  const unit = unitOver(device);
-  const target = targetOver(unit);
-  const [a, b] = [await readyClient(target), await readyClient(target, 'iqn.2026-01.test:b')];
-  unit.mode.taskAbortedStatus = true;
-  const [mine, theirs] = [a.send(READ_0), b.send(READ_1)];
-  const reset = a.manage('logicalUnitReset');
-  await answer();
-  assert.equal(await reset, 'complete');
-  assert.deepEqual([said(mine.ending), said(theirs.ending)], ['abandoned', 'status 40']);
+test('TAS holds as it is at the abort, whatever a reset makes of it', async () => {
+  for (const [taskAbortedStatus, ending] of [
+    [true, 'status 40'],
+    [false, 'abandoned'],
+  ] as const) {
+    const { device, answer } = held();
+    const unit = unitOver(device);
+    const target = targetOver(unit);
+    const [a, b] = [await readyClient(target), await readyClient(target, 'iqn.2026-01.test:b')];
+    unit.mode.taskAbortedStatus = taskAbortedStatus;
+    const [mine, theirs] = [a.send(READ_0), b.send(READ_1)];
+    const reset = a.manage('logicalUnitReset');
+    await answer();
+    assert.equal(await reset, 'complete');
+    assert.deepEqual([said(mine.ending), said(theirs.ending)], ['abandoned', ending]);
+  }
 });
 
 test('with TAS, a task that its own nexus has aborted ends without status whoever aborts it next', async () => {
