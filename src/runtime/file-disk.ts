@@ -80,6 +80,7 @@ class FileDisk implements Disk {
         this.#onIdle = resolve;
       });
     }
+    await this.#io.close();
     // Linux closes the descriptor whatever it answers; what was not flushed is not promised.
     await new Promise<void>((resolve) => {
       closeFile(this.#file.fd, () => resolve());

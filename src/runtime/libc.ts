@@ -26,6 +26,8 @@ interface AsyncCall extends Call {
 
 // ssize_t preadv2(fd, iov, iovcnt, offset, flags): reads what is in the page cache without waiting for the disk.
 const preadv2 = libc.func('int64_t preadv2(int, void *, int, int64_t, int)') as Call;
+// ssize_t pwritev(fd, iov, iovcnt, offset), with addresses as numbers: the buffers are another thread's.
+const pwritev = libc.func('int64_t pwritev(int, uint64_t, int, int64_t)') as Call;
 // int fcntl(fd, F_OFD_SETLK, struct flock *): an advisory lock which belongs to the open file, not to the process.
 const fcntl = libc.func('int fcntl(int, int, void *)') as Call;
 // int fallocate(fd, mode, offset, length): reserves space, or punches a hole.
@@ -58,6 +60,23 @@ export function readCached(fd: number, buffer: PinnedBuffer, length: number, off
   buffer.iovecView.setUint32(8, length, true);
   const count = preadv2(fd, buffer.iovec, 1, offset, RWF_NOWAIT);
   return count < 0 ? -koffi.errno() : count;
+}
+
+const addresses = new WeakMap<ArrayBufferLike, number>();
+
+/** Where a buffer lies; it stays there. */
+export function addressOf(buffer: ArrayBufferLike): number {
+  let address = addresses.get(buffer);
+  if (address === undefined) {
+    address = Number(koffi.address(new Uint8Array(buffer)));
+    addresses.set(buffer, address);
+  }
+  return address;
+}
+
+/** Writes what the iovecs at `iovecs`, an address, describe: a count, which may be short, or the errno negated. */
+export function writeAt(fd: number, iovecs: number, count: number, offset: number): number {
+  return checked(pwritev(fd, iovecs, count, offset));
 }
 
 const F_OFD_SETLK = 37;

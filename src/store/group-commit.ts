@@ -1,6 +1,6 @@
 /**
- * Durable writes of one moment share one flush. The first leads: it flushes at once. Those that come while a flush is
- * under way follow: they share the next one, which begins when the present one ends.
+ * Durable writes of one moment share one flush. The first leads: it flushes when those answered together with it have
+ * come. Those that come while a flush is under way follow: they share the next one, which begins when the present one ends.
  *
  * Rule: a flush covers exactly the changes that had been answered when it began. Therefore `answered` is called before
  * `commit`, and nobody joins a flush that has begun.
@@ -31,8 +31,8 @@ export class GroupCommit<F> {
   commit(): MaybeAsync<Result<void, F>> {
     if (this.#durable === this.#answered) return DONE;
     if (this.#next !== undefined) return this.#next;
-    if (this.#underWay === undefined) return this.#lead();
-    this.#next = this.#underWay.then(() => {
+    // Not at once: the medium answers a whole batch in one turn, and each of it would miss the flush of the first.
+    this.#next = (this.#underWay ?? Promise.resolve()).then(() => {
       this.#next = undefined;
       return this.#lead();
     });
