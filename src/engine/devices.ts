@@ -80,6 +80,7 @@ export async function openDevice(
     identity: { product: PRODUCT, revision: REVISION, serial: identity.serial, naa: hexBytes(identity.naa) },
     removable: spec.removable,
     clock: ports.clock,
+    crypto: ports.crypto,
     reservations: reservations.value,
   });
   return ok({ spec, identity, device, unit });

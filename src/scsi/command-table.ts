@@ -9,6 +9,7 @@ import { CACHE_COMMANDS } from './cache.ts';
 import { CAPACITY_COMMANDS } from './capacity.ts';
 import type { Command } from './command.ts';
 import { COPY_COMMANDS } from './copy/commands.ts';
+import { TOKEN_COMMANDS } from './copy/token-commands.ts';
 import { COMPARE_AND_WRITE_COMMANDS } from './compare-and-write.ts';
 import { INQUIRY } from './inquiry.ts';
 import { GOOD } from './outcome.ts';
@@ -51,6 +52,7 @@ export const COMMANDS: readonly Command[] = [
   ...TARGET_PORT_GROUP_COMMANDS,
   ...SANITIZE_COMMANDS,
   ...COPY_COMMANDS,
+  ...TOKEN_COMMANDS,
 ];
 
 interface Entry {

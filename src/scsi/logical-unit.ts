@@ -6,12 +6,15 @@
 import { assert } from '../base/assert.ts';
 import type { BlockDevice, WriteCache } from '../ports/block-device.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { Crypto } from '../ports/crypto.ts';
 import type { Command, Request } from './command.ts';
+import { Tokens } from './copy/tokens.ts';
 import type { NexusState, TargetPort, UnitNexus } from './nexus.ts';
 import type { Fault } from './sense.ts';
 import { fault } from './sense.ts';
 import { allPortsOptimized, type TargetPortGroupProvider } from './target-port-groups.ts';
 import { createTaskSet, type TaskSet } from './task-set.ts';
+import { WatchedDevice } from './watched-device.ts';
 
 export interface UnitIdentity {
   /** T10 vendor identification, at most 8 printable ASCII characters. */
@@ -78,6 +81,8 @@ export interface LogicalUnit {
   readonly taskSet: TaskSet;
   /** By which commands that take long give way to others; without it they do not. */
   readonly clock: Clock | undefined;
+  /** Offloaded data transfer; units made without clock or without crypto have none. */
+  readonly tokens: Tokens | undefined;
   reservations: Reservations;
   /** What REPORT TARGET PORT GROUPS says. */
   portGroups: TargetPortGroupProvider;
@@ -97,6 +102,8 @@ export interface LogicalUnitOptions {
   /** MEDIUM ROTATION RATE; solid state when not given. */
   readonly rotationRate?: number;
   readonly clock?: Clock;
+  /** With it, and a clock, the unit makes ROD tokens. */
+  readonly crypto?: Crypto;
   readonly reservations?: Reservations;
   /** All ports active/optimized when not given. */
   readonly portGroups?: TargetPortGroupProvider;
@@ -118,15 +125,18 @@ export function createLogicalUnit(options: LogicalUnitOptions): LogicalUnit {
   assert(vendor.length <= 8 && product.length <= 16 && revision.length <= 4, 'identity: text too long');
   assert(serial.length > 0 && serial.length <= 64, 'identity: serial of 1 to 64 characters');
   assert(naa.length === 16 && naa[0]! >>> 4 === 6, 'identity: NAA 6 designator of 16 bytes');
+  const { clock, crypto } = options;
+  const watched = clock !== undefined && crypto !== undefined ? new WatchedDevice(options.device) : undefined;
   return {
-    device: options.device,
+    device: watched ?? options.device,
     identity,
     removable: options.removable ?? false,
     rotationRate: options.rotationRate ?? ROTATION_SOLID_STATE,
     writeCacheDefault: options.device.writeCache,
     mode: { ...MODE_DEFAULTS },
     taskSet: createTaskSet(),
-    clock: options.clock,
+    clock,
+    tokens: watched && new Tokens(watched, clock!, crypto!),
     reservations: options.reservations ?? NO_RESERVATIONS,
     portGroups: options.portGroups ?? allPortsOptimized,
     medium: 'loaded',

@@ -359,7 +359,7 @@ test('a fault of a device is a third party failure, and an unavailable one not r
 });
 
 test('operating parameters and the third-party copy page promise the same limits', async () => {
-  const { a } = createStage();
+  const { a, units } = createStage();
   const { data } = await receive(a, 3);
   assert.equal(
     Buffer.from(data).toString('hex'),
@@ -371,7 +371,7 @@ test('operating parameters and the third-party copy page promise the same limits
       '00000003020ae4',
   );
   assert.equal(
-    Buffer.from(thirdPartyCopy()).toString('hex'),
+    Buffer.from(thirdPartyCopy(units[0])).toString('hex'),
     '0001000c' +
       '0883010084030003040000' +
       '00' +

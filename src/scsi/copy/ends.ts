@@ -61,7 +61,10 @@ async function useOwn(
   if (aborted) return 'copyAborted';
   if (unit.sanitizing !== undefined || unit.medium !== 'loaded') return 'copyTargetDeviceNotReachable';
   if (access === 'write' && writeProtection(unit) !== undefined) return 'copyThirdPartyDeviceFailure';
-  return outcomeOf(await action(unit.device));
+  const result = action(unit.device);
+  return outcomeOf(
+    await (access === 'write' && unit.tokens !== undefined ? unit.tokens.track(result) : result),
+  );
 }
 
 function outcomeOf(result: Result<void, DeviceFault>): EndResult {

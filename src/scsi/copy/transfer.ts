@@ -32,12 +32,20 @@ export async function transfer(
   source: Range,
   destination: Range,
   length: number,
-  progress: { readonly pace: Pace; moved(bytes: number): void },
+  progress: {
+    readonly pace: Pace;
+    /** From the start on, even over itself. */
+    readonly inOrder?: true;
+    moved(bytes: number): void;
+  },
 ): Promise<EndResult> {
   const { blockLength } = destination.end.device.geometry;
   const pieces = cut(destination.start, length, blockLength);
-  const overlaps = source.end.unit === destination.end.unit && destination.start > source.start;
-  for (const piece of overlaps ? pieces.toReversed() : pieces) {
+  const backwards =
+    progress.inOrder === undefined &&
+    source.end.unit === destination.end.unit &&
+    destination.start > source.start;
+  for (const piece of backwards ? pieces.toReversed() : pieces) {
     const result = await movePiece(source, destination, piece);
     if (result !== 'done') return result;
     progress.moved(piece.length);

@@ -7,6 +7,7 @@ import type { Nexus, Status, Task, TaskAttribute, TaskManagementResponse } from 
 import { createLogicalUnit, type LogicalUnit, type LogicalUnitOptions } from '../logical-unit.ts';
 import { createReservations } from '../reservations/reservations.ts';
 import { createTargetDevice, type TargetDevice } from '../target-device.ts';
+import { HandClock, testCrypto } from './token-ports.ts';
 
 export interface Ending {
   /** Undefined: abandoned. */
@@ -167,6 +168,8 @@ export function unitOver(device: BlockDevice, options: Partial<LogicalUnitOption
   return createLogicalUnit({
     device,
     reservations: createReservations(),
+    clock: new HandClock(),
+    crypto: testCrypto,
     identity: { product: 'TEST DISK', revision: '1.0', serial: 'S-1', naa: NAA },
     ...options,
   });
