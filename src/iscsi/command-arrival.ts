@@ -135,6 +135,7 @@ export function onDataOut(session: Session, pdu: Pdu): RejectReason | undefined 
     session.fail(task);
     return undefined;
   }
+  session.dataOutPdus++;
   keepData(dataOut, pdu);
   session.progress(task);
   return undefined;

@@ -94,6 +94,10 @@ export class Connection implements StreamHandlers, PduHandler, SessionConnection
     return this.stream.backlog;
   }
 
+  get isStalled(): boolean {
+    return this.paused || this.stream.backlog > 0;
+  }
+
   get isHalfOpen(): boolean {
     return this.phase.kind === 'login' || this.phase.kind === 'settling';
   }

@@ -32,7 +32,12 @@ export interface DataOut {
   r2tSN: number;
   /** Open R2Ts in the order they were sent. */
   readonly sequences: Sequence[];
+  /** `received` when the watch for withheld data last looked, and for how long nothing has been added. */
+  receivedWhenSeen: number;
+  silentMs: number;
 }
+
+export const NEVER_SEEN = -1;
 
 export interface Sequence {
   readonly targetTransferTag: number;
@@ -72,6 +77,8 @@ export function openDataOut(
     requested: 0,
     r2tSN: 0,
     sequences: [],
+    receivedWhenSeen: NEVER_SEEN,
+    silentMs: 0,
   };
   return { dataOut, fault: openingFault(immediateLength, final, burst, parameters) };
 }

@@ -40,6 +40,12 @@ export const DEAD_AFTER_PING_MS = 15_000;
 /** An initiator that takes nothing of what is queued for it is given up after this. */
 export const STALLED_SEND_MS = 60_000;
 
+/** A task that has waited so long for data that the initiator does not send is ended. Looked at this often. */
+export const DATA_OUT_WITHHELD_MS = 30_000;
+export const DATA_OUT_CHECK_MS = 5000;
+/** While data of other tasks comes its turn may be yet to come: time then counts by this share only. */
+export const DATA_OUT_OTHERS_SHARE = 1 / 4;
+
 /** On a graceful stop initiators are asked to log out; then the session ends anyway. */
 export const LOGOUT_REQUEST_SECONDS = 3;
 /** What is queued when a connection ends has this long to leave. */

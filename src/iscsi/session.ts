@@ -14,7 +14,9 @@
 import { assert } from '../base/assert.ts';
 import { type MaybeAsync, then } from '../base/result.ts';
 import type { Loan } from '../ports/block-device.ts';
+import type { Clock } from '../ports/clock.ts';
 import { type Nexus, type NexusEvents, Status } from '../ports/scsi-target.ts';
+import type { Trace } from '../ports/trace.ts';
 import type { Budget } from './budget.ts';
 import { sendCompletion, senseSegment } from './data-in.ts';
 import {
@@ -24,6 +26,7 @@ import {
   releaseDataOut,
   requested as requestedWith,
 } from './data-out.ts';
+import { DataOutWatch, type DataOutWatched } from './data-out-watch.ts';
 import { COMMAND_BYTES_MAX, SESSION_BYTES_MAX } from './limits.ts';
 import { COPIED_BYTES_MAX } from './output.ts';
 import type { LoginResult, SessionName } from './login/context.ts';
@@ -45,6 +48,8 @@ export interface SessionConnection {
   readonly now: number;
   readonly initiatorAddress: string;
   readonly portalAddress: string;
+  /** What we send, or our own reading, stands still. */
+  readonly isStalled: boolean;
   /** Something was queued: it leaves at the end of this turn. */
   queued(): void;
   /** Sends what is queued and closes. */
@@ -58,6 +63,8 @@ export interface SessionOptions {
   readonly login: LoginResult;
   readonly connection: SessionConnection;
   readonly budget: Budget;
+  readonly clock: Clock;
+  readonly trace: Trace;
   /** Report unit attentions of others in asynchronous messages; some initiators do not expect any. */
   readonly reportsUnitAttentions: boolean;
   /** Answers a text request; undefined: not acceptable. */
@@ -68,7 +75,7 @@ export interface SessionOptions {
   onClosed(session: Session): void;
 }
 
-export class Session implements TaskOwner {
+export class Session implements TaskOwner, DataOutWatched {
   readonly name: SessionName;
   readonly login: LoginResult;
   readonly options: SessionOptions;
@@ -86,8 +93,10 @@ export class Session implements TaskOwner {
   resetPending = false;
   /** For statistics. */
   commands = 0;
+  dataOutPdus = 0;
   private readonly budget: Budget;
   private readonly events: NexusEvents;
+  private readonly watch: DataOutWatch;
   private waiting: ScsiTask[] = [];
   private pumping = false;
   private bytes = 0;
@@ -106,6 +115,7 @@ export class Session implements TaskOwner {
     this.login = options.login;
     this.connection = options.connection;
     this.budget = options.budget;
+    this.watch = new DataOutWatch(options.clock, this);
     this.events = {
       unitAttention: (lunHigh, lunLow, sense) => this.reportUnitAttention(lunHigh, lunLow, sense),
       targetReset: () => this.targetReset(),
@@ -231,6 +241,23 @@ export class Session implements TaskOwner {
     }
   }
 
+  isStalled(): boolean {
+    return this.connection?.isStalled ?? true;
+  }
+
+  /** The initiator keeps the data of a task to itself. What still comes of it is discarded. */
+  withheld(task: ScsiTask): void {
+    this.options.trace('warn', 'iscsi.data.withheld', {
+      initiator: this.name.initiatorName,
+      target: this.name.targetName,
+      from: this.connection?.initiatorAddress,
+      received: task.dataOut?.received,
+      wanted: task.dataOut?.wanted,
+    });
+    task.fault ??= 'initiatorResponseTimeout';
+    this.fail(task);
+  }
+
   /**
    * Discards all tasks and closes the nexus; answers when nothing of this session can touch the medium any more. The
    * connection, if it is still there, is the caller's to finish.
@@ -288,6 +315,7 @@ export class Session implements TaskOwner {
     task.charge = costOf(task);
     this.bytes += task.charge;
     this.budget.take(task.charge);
+    if (task.dataOut !== undefined) this.watch.begin();
     this.nexus.submit(task);
   }
 
@@ -351,6 +379,7 @@ export class Session implements TaskOwner {
 
   private dropTasks(): MaybeAsync<void> {
     this.budget.forget(this.wake);
+    this.watch.end();
     for (const task of this.tasks.values()) {
       if (task.phase === 'early' || task.phase === 'waiting') this.discard(task);
     }

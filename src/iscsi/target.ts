@@ -232,6 +232,8 @@ class Node implements IscsiNode, NodeContext {
       login,
       connection,
       budget: this.budget,
+      clock: this.clock,
+      trace: this.trace,
       reportsUnitAttentions: this.options.reportsUnitAttentions ?? false,
       answerText: (asking, text) => this.answerText(asking, text),
       openNexus: (opening, events) =>

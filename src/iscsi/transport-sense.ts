@@ -1,6 +1,6 @@
 /**
  * Sense data for iSCSI's own conditions: errors of the transport protocol service, not of the device server
- * (RFC 7143 §11.4.7.2). Fixed format, current error (SPC-4 §4.5.3).
+ * (RFC 7143 §11.4.7.2; 4Bh/06h is INITIATOR RESPONSE TIMEOUT of SPC-4's list). Fixed format, current error (SPC-4 §4.5.3).
  */
 
 const ABORTED_COMMAND = 0x0b;
@@ -11,6 +11,7 @@ const CONDITIONS = {
   unexpectedUnsolicitedData: [0x0c, 0x0c],
   incorrectAmountOfData: [0x0c, 0x0d],
   protocolServiceCrcError: [0x47, 0x05],
+  initiatorResponseTimeout: [0x4b, 0x06],
 } as const satisfies Record<string, readonly [asc: number, ascq: number]>;
 
 export type TransportFault = keyof typeof CONDITIONS;
