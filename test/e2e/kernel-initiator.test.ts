@@ -145,6 +145,29 @@ test('a Linux kernel uses an exported file', async (t) => {
       dd if=$DISK bs=512 skip=4096 count=64 iflag=direct status=none | cmp -n 32768 - /dev/zero`);
   });
 
+  await t.test('a copy by token gives what was there, and refuses once it has changed', async () => {
+    // Lists by hand and sg_raw: ddpt 0.97 puts each range one byte too early.
+    const populate = '001e0000 00000000 00000000 00000010 0000000000000064 00000008 00000000';
+    const header = '02260000 00000000 0000000000000000';
+    const ranges = '000000000000 0010 0000000000002000 00000008 00000000';
+    const plain = (hex: string): string =>
+      `printf '${hex.replaceAll(' ', '').replaceAll(/../g, (pair) => `\\x${pair}`)}'`;
+    await must(`
+      cd /tmp
+      sg_vpd -p tpc $DISK | grep -q 'Block Device ROD Token Limits'
+      sg_opcodes $DISK | grep -qi 'write using token'
+      head -c 4096 /dev/urandom > d
+      dd if=d of=$DISK bs=512 seek=100 conv=notrunc oflag=direct status=none
+      ${plain(populate)} > populate
+      sg_raw -s 32 -i populate $DISK 83 10 00 00 00 00 00 00 00 07 00 00 00 20 00 00
+      sg_raw -r 550 -o answer $DISK 84 07 00 00 00 07 00 00 00 00 00 00 02 26 00 00
+      (${plain(header)}; tail -c 512 answer; ${plain(ranges)}) > using
+      sg_raw -s 552 -i using $DISK 83 11 00 00 00 00 00 00 00 08 00 00 02 28 00 00
+      dd if=$DISK bs=512 skip=8192 count=8 iflag=direct status=none | cmp - d
+      dd if=d of=$DISK bs=512 seek=107 count=1 conv=notrunc oflag=direct status=none
+      sg_raw -s 552 -i using $DISK 83 11 00 00 00 00 00 00 00 08 00 00 02 28 00 00 2>&1 | grep -i 'token revoked'`);
+  });
+
   await t.test('a file system on it holds what fio writes and verifies', async () => {
     await must(
       `mkfs.ext4 -q $DISK; mkdir -p /mnt/disk; mount $DISK /mnt/disk
