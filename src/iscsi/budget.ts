@@ -1,13 +1,26 @@
-/** Bytes that running commands of all sessions may hold. Who does not fit waits and is called when there is room. */
+/**
+ * Bytes that commands of all sessions may hold. Who does not fit waits and is called, in the order of waiting, when
+ * there is room.
+ *
+ * Invariant: no more is used than NODE_BYTES_MAX and one command beyond it, SMALL_COMMAND_BYTES_MAX for each session,
+ * and a PDU of unsolicited data: who starts a command beyond the limit finds room and leaves none.
+ */
 
 import { NODE_BYTES_MAX, NODE_BYTES_PRESSURE } from './limits.ts';
 
 export class Budget {
   private used = 0;
   private readonly waiters = new Set<() => void>();
+  private waking = false;
+  private given = false;
 
   get underPressure(): boolean {
     return this.used > NODE_BYTES_PRESSURE;
+  }
+
+  /** One command may begin that does not fit. */
+  get hasRoom(): boolean {
+    return this.used < NODE_BYTES_MAX;
   }
 
   fits(bytes: number): boolean {
@@ -20,10 +33,8 @@ export class Budget {
 
   give(bytes: number): void {
     this.used -= bytes;
-    if (this.waiters.size === 0 || this.underPressure) return;
-    const woken = [...this.waiters];
-    this.waiters.clear();
-    for (const wake of woken) wake();
+    this.given = true;
+    if (this.waiters.size > 0) this.wakeWaiters();
   }
 
   /** Calls `wake` once, when there is room again. */
@@ -33,5 +44,21 @@ export class Budget {
 
   forget(wake: () => void): void {
     this.waiters.delete(wake);
+  }
+
+  /** What the woken give back in turn is found by this loop, not by one within. */
+  private wakeWaiters(): void {
+    if (this.waking) return;
+    this.waking = true;
+    while (this.given) {
+      this.given = false;
+      // A copy: who waits on is added at the end, for the next time.
+      const waiters = [...this.waiters];
+      for (const wake of waiters) {
+        if (!this.hasRoom) break;
+        if (this.waiters.delete(wake)) wake();
+      }
+    }
+    this.waking = false;
   }
 }

@@ -51,6 +51,7 @@ export function onScsiCommand(
     if (window.held.size > 0) runHeld(window);
   } else {
     hold(window, cmdSN, () => session.start(task));
+    session.hold(task);
   }
   return undefined;
 }
@@ -137,7 +138,8 @@ export function onDataOut(session: Session, pdu: Pdu): RejectReason | undefined 
   }
   session.dataOutPdus++;
   keepData(dataOut, pdu);
-  session.progress(task);
+  if (task.phase === 'submitted') session.progress(task);
+  else session.hold(task);
   return undefined;
 }
 

@@ -95,17 +95,3 @@ test('while memory is short the window opens no further than a few commands', ()
   budget.give(NODE_BYTES_PRESSURE + 1);
   assert.ok(sender.current().maxCmdSN > COMMANDS_UNDER_PRESSURE_MAX);
 });
-
-test('who waits for room is called once when there is room again', () => {
-  const budget = new Budget();
-  let woken = 0;
-  const wake = () => woken++;
-  budget.take(NODE_BYTES_MAX);
-  budget.wait(wake);
-  budget.give(1000);
-  assert.equal(woken, 0);
-  budget.give(NODE_BYTES_MAX - 1000);
-  budget.take(10);
-  budget.give(10);
-  assert.equal(woken, 1);
-});

@@ -25,10 +25,19 @@ export const IMMEDIATE_COMMANDS_MAX = 64;
 /** Task management functions of a session that wait for the device server; more are answered 'function rejected'. */
 export const TASK_FUNCTIONS_MAX = 32;
 
-/** Data of running commands of one session, and of what its initiator has not taken yet; further commands wait, one may always run. */
+/**
+ * Data of the commands of one session: of those that run, of those that wait as it arrives, and of what its initiator
+ * has not taken yet. Further commands wait; one may always run.
+ */
 export const SESSION_BYTES_MAX = 64 * MIB;
-/** … and of all sessions of the node. Data that is sent in small pieces exists twice until it has left. */
+/**
+ * … and of all sessions of the node. One command may begin beyond it, but only one in the whole node; a command that
+ * waits with data of its own is answered BUSY or TASK SET FULL. Data that is sent in small pieces exists twice until it
+ * has left.
+ */
 export const NODE_BYTES_MAX = 1024 * MIB;
+/** A session that holds nothing may run such a command always: who fills the memory does not keep others from working. */
+export const SMALL_COMMAND_BYTES_MAX = 64 * KIB;
 /** From here on windows shrink. */
 export const NODE_BYTES_PRESSURE = 768 * MIB;
 /** One command counts at most this much: lengths beyond are not held at once. */

@@ -6,7 +6,8 @@
  *
  * Invariants
  *  1. Every task is in `tasks` from its arrival until its one end; receive buffers go back exactly then, and its budget
- *     then or when the stream has taken its data.
+ *     then or when the stream has taken its data. Before its turn it counts with what has arrived of its data, then in
+ *     full.
  *  2. Tasks are submitted in the order of CmdSN; what does not fit the budget waits in that order.
  *  3. Nothing is sent for a task after its session or its connection is over.
  */
@@ -27,7 +28,7 @@ import {
   requested as requestedWith,
 } from './data-out.ts';
 import { DataOutWatch, type DataOutWatched } from './data-out-watch.ts';
-import { COMMAND_BYTES_MAX, SESSION_BYTES_MAX } from './limits.ts';
+import { COMMAND_BYTES_MAX, SESSION_BYTES_MAX, SMALL_COMMAND_BYTES_MAX } from './limits.ts';
 import { COPIED_BYTES_MAX } from './output.ts';
 import type { LoginResult, SessionName } from './login/context.ts';
 import { type SessionParameters, withConnection } from './login/parameters.ts';
@@ -100,6 +101,8 @@ export class Session implements TaskOwner, DataOutWatched {
   private waiting: ScsiTask[] = [];
   private pumping = false;
   private bytes = 0;
+  /** Of these, bytes of tasks that the device server has, and of data that is not taken. */
+  private running = 0;
   private lastTransferTag = 0;
   private closing: MaybeAsync<void> = undefined;
   /** Until it answers, tasks of the last nexus that was closed may still touch the medium. */
@@ -144,13 +147,31 @@ export class Session implements TaskOwner, DataOutWatched {
       this.respondFault(task);
       return;
     }
-    if (task.immediate || (this.waiting.length === 0 && this.fits(task))) {
+    if (task.immediate || (this.waiting.length === 0 && this.roomFor(task) === 'yes')) {
       this.submit(task);
       return;
     }
     task.phase = 'waiting';
     this.waiting.push(task);
-    this.budget.wait(this.wake);
+    this.hold(task);
+    if (this.waiting.length > 0) this.pump();
+  }
+
+  /** Data has come before the turn of its task. */
+  hold(task: ScsiTask): void {
+    const arrived = task.dataOut?.received ?? 0;
+    if (arrived <= task.charge) return;
+    this.charge(task, arrived);
+    if (this.budget.hasRoom) return;
+    task.fault ??= 'noRoom';
+    if (task.phase === 'waiting') {
+      this.waiting = this.waiting.filter((other) => other !== task);
+      this.respondFault(task);
+    } else {
+      // Its answer has to wait for the commands before it, its data need not.
+      releaseDataOut(task.dataOut!);
+      this.refund(task);
+    }
   }
 
   /** The stream takes data again. */
@@ -211,6 +232,7 @@ export class Session implements TaskOwner, DataOutWatched {
   /** The initiator has taken data, or never will. */
   dataTaken(charge: number): void {
     this.bytes -= charge;
+    this.running -= charge;
     this.budget.give(charge);
     if (this.waiting.length > 0) this.pump();
   }
@@ -234,6 +256,7 @@ export class Session implements TaskOwner, DataOutWatched {
     if (task.phase === 'waiting') {
       this.waiting = this.waiting.filter((other) => other !== task);
       this.respondFault(task);
+      this.pump();
     } else if (task.phase === 'submitted') {
       // The response follows when the device server has let go (`abandoned`).
       const { lunHigh, lunLow, tag } = task;
@@ -312,9 +335,8 @@ export class Session implements TaskOwner, DataOutWatched {
   private submit(task: ScsiTask): void {
     assert(this.nexus !== undefined, 'a session with tasks has a nexus');
     task.phase = 'submitted';
-    task.charge = costOf(task);
-    this.bytes += task.charge;
-    this.budget.take(task.charge);
+    this.charge(task, costOf(task));
+    this.running += task.charge;
     if (task.dataOut !== undefined) this.watch.begin();
     this.nexus.submit(task);
   }
@@ -334,22 +356,46 @@ export class Session implements TaskOwner, DataOutWatched {
 
   /** Whether the task may start in front of those that wait: immediate commands do. */
   admits(task: ScsiTask): boolean {
-    return costOf(task) === 0 || this.fits(task);
+    return costOf(task) === 0 || this.roomFor(task) === 'yes';
   }
 
-  private fits(task: ScsiTask): boolean {
-    if (!this.connection!.sender.output.flowing) return false;
-    if (this.bytes === 0) return true;
+  /** 'own' and 'node': whose limit the task has to wait for. */
+  private roomFor(task: ScsiTask): 'yes' | 'own' | 'node' {
+    if (!this.connection!.sender.output.flowing) return 'own';
     const cost = costOf(task);
-    return this.bytes + cost <= SESSION_BYTES_MAX && this.budget.fits(cost);
+    const more = cost - task.charge;
+    if (this.running > 0 && this.bytes + more > SESSION_BYTES_MAX) return 'own';
+    if (this.budget.fits(more)) return 'yes';
+    if (this.running > 0) return 'node';
+    return cost <= SMALL_COMMAND_BYTES_MAX || this.budget.hasRoom ? 'yes' : 'node';
   }
 
   private pump(): void {
     if (this.pumping || this.connection === undefined) return;
     this.pumping = true;
-    while (this.waiting.length > 0 && this.fits(this.waiting[0]!)) this.submit(this.waiting.shift()!);
+    while (this.waiting.length > 0) {
+      const room = this.roomFor(this.waiting[0]!);
+      if (room === 'node') this.budget.wait(this.wake);
+      if (room !== 'yes') break;
+      this.submit(this.waiting.shift()!);
+    }
     this.pumping = false;
-    if (this.waiting.length > 0) this.budget.wait(this.wake);
+  }
+
+  /** The task counts with so many bytes from now on. */
+  private charge(task: ScsiTask, bytes: number): void {
+    const more = bytes - task.charge;
+    task.charge = bytes;
+    this.bytes += more;
+    this.budget.take(more);
+  }
+
+  private refund(task: ScsiTask): void {
+    const { charge } = task;
+    if (charge === 0) return;
+    task.charge = 0;
+    this.bytes -= charge;
+    this.budget.give(charge);
   }
 
   private respondFault(task: ScsiTask): void {
@@ -357,24 +403,23 @@ export class Session implements TaskOwner, DataOutWatched {
     assert(task.fault !== undefined, 'a fault is known');
     this.retire(task);
     if (connection === undefined || this.phase !== 'active') return;
+    const refused = this.running > 0 ? Status.TASK_SET_FULL : Status.BUSY;
     sendCompletion(connection.sender, this.parameters, task, {
-      status: Status.CHECK_CONDITION,
-      sense: transportSense(task.fault),
+      status: task.fault === 'noRoom' ? refused : Status.CHECK_CONDITION,
+      sense: task.fault === 'noRoom' ? undefined : transportSense(task.fault),
       dataIn: undefined,
     });
     connection.queued();
   }
 
   private retire(task: ScsiTask): void {
+    if (task.phase === 'submitted') this.running -= task.charge;
     task.phase = 'ended';
     this.tasks.delete(task.tag);
     if (task.immediate) this.immediateTasks--;
     else if (this.connection !== undefined) this.connection.sender.window.outstanding--;
     if (task.dataOut !== undefined) releaseDataOut(task.dataOut);
-    if (task.charge === 0) return;
-    this.bytes -= task.charge;
-    this.budget.give(task.charge);
-    task.charge = 0;
+    this.refund(task);
   }
 
   private dropTasks(): MaybeAsync<void> {

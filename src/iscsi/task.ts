@@ -14,6 +14,9 @@ import type { TransportFault } from './transport-sense.ts';
  */
 export type TaskPhase = 'early' | 'waiting' | 'submitted' | 'ended';
 
+/** The node cannot hold the data that came with it. */
+export type NoRoom = 'noRoom';
+
 export interface TaskOwner {
   receiveDataOut(task: ScsiTask, length: number): void;
   complete(task: ScsiTask, status: Status, sense: Uint8Array | undefined, dataIn: Loan | undefined): void;
@@ -37,7 +40,7 @@ export class ScsiTask implements Task {
   charge = 0;
   /** Commands with the W bit. */
   dataOut: DataOut | undefined = undefined;
-  fault: TransportFault | undefined = undefined;
+  fault: TransportFault | NoRoom | undefined = undefined;
   private readonly owner: TaskOwner;
 
   constructor(
