@@ -1,4 +1,4 @@
-// Goal: many writes at once arrive, each with its own answer, and a medium that hangs stops nothing but its writes.
+// Goal: many writes at once arrive, each with its own answer, and long writes to a medium that hangs stop nothing else.
 // Method: real files; a file system that is frozen stands for the disk that hangs (root is needed, else it is skipped).
 
 import assert from 'node:assert/strict';
@@ -64,7 +64,7 @@ test('each write of a failing batch is told of its own offset', async () => {
   closeSync(fd);
 });
 
-test('while the medium hangs the event loop turns and other disks write', async (t) => {
+test('while long writes to a medium hang the event loop turns and other disks write', async (t) => {
   const image = join(folder, 'image');
   const mount = join(folder, 'mount');
   mkdirSync(mount);
@@ -81,9 +81,9 @@ test('while the medium hangs the event loop turns and other disks write', async 
   writeFileSync(files[1]!, new Uint8Array(LENGTH));
   const fds = files.map((path) => openSync(path, 'r+'));
   const [healthy, hanging] = fds.map((fd) => new FileIo(fd)) as [FileIo, FileIo];
-  const page = new Uint8Array(PAGE).fill(9);
+  const long = new Uint8Array(32 * PAGE).fill(9);
   const batch = (io: FileIo) =>
-    Promise.all(Array.from({ length: 32 }, (_, i) => io.write(i * 2 * PAGE, [page])));
+    Promise.all(Array.from({ length: 32 }, (_, i) => io.write(i * 32 * PAGE, [long])));
   let frozen = false;
   try {
     run('fsfreeze', '--freeze', mount);

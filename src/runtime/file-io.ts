@@ -5,8 +5,8 @@
  * Reads first ask the page cache alone (preadv2 with RWF_NOWAIT): 4 KiB that are cached come in 1.2 µs, against about
  * 20 µs through the thread pool (11 µs each with 32 under way). What is not cached goes through the thread pool.
  * Writes never run on the event loop: Linux refuses RWF_NOWAIT for buffered writes (ext4: EOPNOTSUPP), and a plain
- * write into the page cache may wait for write-back or for the journal, which no limit on dirty bytes excludes. A turn's writes
- * go to the write thread together; a single one, or one that may have to read its first or last page, to the pool.
+ * write into the page cache may wait for write-back or for the journal, which no limit on dirty bytes excludes. They go to the
+ * pool, whose few threads all disks share; a turn with long writes goes to the file's thread, but for pages written in part.
  */
 
 import { fdatasync, read as readAsync, writev } from 'node:fs';
@@ -31,7 +31,7 @@ const PAGE_LENGTH = 4096;
 /** IOV_MAX of Linux. */
 const SEGMENTS_MAX = 1024;
 
-/** Each takes some 25 MiB of memory; writes of further busy files go through the pool. */
+/** Each takes some 25 MiB of memory; long writes to further files go through the pool. */
 const THREADS_MAX = 16;
 let threads = 0;
 
@@ -63,8 +63,6 @@ export class FileIo {
   /** Made when it is first worth it. */
   #thread: WriteThread | undefined;
   #threadLost = false;
-  /** Calls sent and not ended. */
-  #underWay = 0;
 
   constructor(fd: number) {
     this.#fd = fd;
@@ -133,9 +131,8 @@ export class FileIo {
     const pending = this.#pending;
     this.#pending = [];
     const calls = callsOf(pending);
-    // One call alone costs the same either way; a thread is not worth having for it.
-    this.#underWay += calls.length;
-    const inThread = this.#underWay > 1;
+    // For small writes the thread was no sure gain behind a network (docs/PERFORMANCE.md); a long one's calls share a hop.
+    const inThread = calls.some(({ length }) => length === CALL_LENGTH_MAX);
     let added = false;
     for (const call of calls) {
       const wholePages = call.offset % PAGE_LENGTH === 0 && call.length % PAGE_LENGTH === 0;
@@ -168,7 +165,6 @@ export class FileIo {
 
   /** A write of which a call failed or was cut short is done again by itself, so that it gets its own answer. */
   #ended(call: Call, complete: boolean): void {
-    this.#underWay -= 1;
     for (const write of call.writes) {
       write.calls -= 1;
       if (!complete) write.failed = true;

@@ -1,7 +1,6 @@
 /**
- * A thread that does nothing but write one file. The thread pool costs a hop there and back for each write (measured:
- * 16 to 45 µs of CPU, more than the write into the page cache itself); here one hop carries everything that a turn of
- * the event loop has brought, and what comes meanwhile joins without any.
+ * A thread that does nothing but write one file: one hop there and back carries all calls of a turn of the event loop,
+ * where the thread pool takes one for each.
  *
  * It waits for the medium where the kernel makes it wait; the event loop never does. One thread for each file, so that a disk that
  * hangs stops its own writes only.
