@@ -5,6 +5,10 @@
  * clean and a second fdatasync would succeed without them; so from then on every flush of this opening fails. Reads
  * and cached writes go on; nothing is promised to be durable any more. Only opening the file again, by a layer that
  * knows how to prove or replace its content, ends that state.
+ *
+ * Length. A file that somebody cuts short under us has lost what was behind its new end; a write there would lengthen
+ * it again and make zeros of the rest. While there are writes its length is looked at every second, and those beyond
+ * the shortest end that was ever seen fail.
  */
 
 import { close as closeFile, fstat } from 'node:fs';
@@ -26,6 +30,8 @@ export async function openFileDisk(path: string, options: FileDiskOptions): Prom
 /** What is written where the medium turns out not to give space back. */
 const ZEROS = new Uint8Array(1024 * 1024);
 
+const MEASURE_EVERY_MS = 1000;
+
 class FileDisk implements Disk {
   readonly name: string;
   readonly length: number;
@@ -36,6 +42,9 @@ class FileDisk implements Disk {
   readonly #io: FileIo;
   /** The first failed flush; its promise cannot be mended. */
   #durabilityLost: DiskFault | undefined;
+  #end: number;
+  #measuredAt = performance.now();
+  #measuring: Promise<void> | undefined;
   #underWay = 0;
   #onIdle: (() => void) | undefined;
 
@@ -43,6 +52,7 @@ class FileDisk implements Disk {
     this.name = path;
     this.readOnly = readOnly;
     this.length = file.length;
+    this.#end = file.length;
     this.physicalSectorLength = file.physicalSectorLength;
     this.punchGranularity = file.punchGranularity;
     this.#file = file;
@@ -55,7 +65,11 @@ class FileDisk implements Disk {
   }
 
   write(offset: number, data: readonly Uint8Array[]): MaybeAsync<Result<void, DiskFault>> {
-    return this.#counted(this.#io.write(offset, data));
+    if (performance.now() - this.#measuredAt >= MEASURE_EVERY_MS) this.#measure();
+    if (this.#measuring !== undefined)
+      return this.#counted(this.#measuring.then(() => this.#writeWithin(offset, data)));
+    const answer = this.#writeWithin(offset, data);
+    return answer instanceof Promise ? this.#counted(answer) : answer;
   }
 
   flush(): MaybeAsync<Result<void, DiskFault>> {
@@ -87,6 +101,28 @@ class FileDisk implements Disk {
     });
   }
 
+  #writeWithin(offset: number, data: readonly Uint8Array[]): MaybeAsync<Result<void, DiskFault>> {
+    if (this.#end !== this.length) {
+      let to = offset;
+      for (const segment of data) to += segment.length;
+      if (to > this.#end) return fail({ kind: 'ioError', operation: 'write', offset, cause: 'end of file' });
+    }
+    return this.#io.write(offset, data);
+  }
+
+  /** Writes wait for the answer: one of them might lengthen the file before it is measured. */
+  #measure(): void {
+    this.#measuredAt = performance.now();
+    if (this.#file.blockDevice) return;
+    this.#measuring = new Promise((answer) => {
+      fstat(this.#file.fd, (error, status) => {
+        if (error === null) this.#end = Math.min(this.#end, status.size);
+        this.#measuring = undefined;
+        answer();
+      });
+    });
+  }
+
   async #flush(): Promise<Result<void, DiskFault>> {
     const result = await this.#io.flush();
     if (!result.ok) this.#durabilityLost ??= result.fault;
@@ -105,7 +141,7 @@ class FileDisk implements Disk {
     for (let done = 0; done < length; ) {
       const part = Math.min(ZEROS.length, length - done);
       // oxlint-disable-next-line no-await-in-loop -- one buffer's worth at a time leaves room for others' writes
-      const written = await this.#io.write(offset + done, [ZEROS.subarray(0, part)]);
+      const written = await this.#writeWithin(offset + done, [ZEROS.subarray(0, part)]);
       if (!written.ok) return written;
       done += part;
     }
@@ -129,6 +165,7 @@ class FileDisk implements Disk {
   #holeToTheEnd(offset: number): Promise<Result<{ data: boolean; end: number }, DiskFault>> {
     return new Promise((answer) => {
       fstat(this.#file.fd, (error, status) => {
+        if (error === null) this.#end = Math.min(this.#end, status.size);
         if (error === null && status.size >= this.length) answer(ok({ data: false, end: this.length }));
         else
           answer(fail({ kind: 'ioError', operation: 'read', offset, cause: error?.code ?? 'end of file' }));

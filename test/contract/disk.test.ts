@@ -7,6 +7,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, truncateSync, wri
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { after, type TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Disk } from '../../src/ports/disk.ts';
 import { openFileDisk } from '../../src/runtime/file-disk.ts';
 import { openFlatStore } from '../../src/store/flat-store.ts';
@@ -120,6 +121,29 @@ test('a file that somebody cuts short gives I/O errors, not zeros', async () => 
   const missing = { kind: 'ioError', operation: 'read', offset: 8192, cause: 'end of file' };
   assert.deepEqual(fault, missing);
   assert.deepEqual(await expectFault(disk.extentAt(8192)), missing, 'and no hole');
+  await disk.close();
+});
+
+test('writes do not lengthen a file that somebody cut short, not even when many come at once', async () => {
+  const path = newPath();
+  const disk = await createSparse(path);
+  await expectOk(disk.write(0, [new Uint8Array(4096).fill(1)]));
+  truncateSync(path, 8192);
+  await sleep(1000);
+  const data = [new Uint8Array(4096).fill(2)];
+  const ends = [0, 4096, 8192, disk.length - 4096].map(async (offset) => disk.write(offset, data));
+  const lost = (offset: number) => ({ kind: 'ioError', operation: 'write', offset, cause: 'end of file' });
+  await expectOk(ends[0]!);
+  await expectOk(ends[1]!);
+  assert.deepEqual(await expectFault(ends[2]!), lost(8192));
+  assert.deepEqual(await expectFault(ends[3]!), lost(disk.length - 4096));
+  assert.equal(statSync(path).size, 8192);
+  truncateSync(path, disk.length);
+  assert.deepEqual(
+    await expectFault(disk.write(4096, [data[0]!, data[0]!])),
+    lost(4096),
+    'its content is gone',
+  );
   await disk.close();
 });
 
