@@ -105,7 +105,7 @@ function generalCopyOperations(): Uint8Array {
   return bytes;
 }
 
-/** SBC-3 §6.6.6: 6 ranges (2), 8 longest inactivity timeout, 12 default one, 16 blocks of a token (8), 24 optimum (8). */
+/** SBC-3: 6 ranges (2), 8 longest inactivity timeout, 12 default one, 16 blocks of a token (8), 24 optimum (8). */
 function tokenLimits({ device }: LogicalUnit): Uint8Array {
   const { blockLength } = device.geometry;
   const bytes = new Uint8Array(32);

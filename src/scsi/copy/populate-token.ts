@@ -1,4 +1,4 @@
-/** POPULATE TOKEN (SBC-3 §5.8): a token for blocks as they are now. Nothing is copied yet. */
+/** POPULATE TOKEN (SBC-3): a token for blocks as they are now. Nothing is copied yet. */
 
 import { assert } from '../../base/assert.ts';
 import { fail, type Result } from '../../base/result.ts';

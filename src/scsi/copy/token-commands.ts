@@ -1,4 +1,4 @@
-/** POPULATE TOKEN, WRITE USING TOKEN and RECEIVE ROD TOKEN INFORMATION (SPC-4 §6.28): rows of the command table. */
+/** POPULATE TOKEN, WRITE USING TOKEN and RECEIVE ROD TOKEN INFORMATION (SPC-4): rows of the command table. */
 
 import { fail, ok } from '../../base/result.ts';
 import type { Command } from '../command.ts';

@@ -1,5 +1,5 @@
 /**
- * The ROD token (SPC-4 §5.17.6, SBC-3 §4.22): 512 bytes that stand for blocks as they were at one moment.
+ * The ROD token (SPC-4, SBC-3): 512 bytes that stand for blocks as they were at one moment.
  *
  *   0 ROD TYPE (4), 6 ROD TOKEN LENGTH (2), 8 copy manager ROD token identifier (8), 16 creator logical unit descriptor
  *   (32), 48 bytes represented (16), 96 device type specific data (32), 128 target device descriptor (128), 256 the rest

@@ -1,5 +1,5 @@
 /**
- * Parameter lists of POPULATE TOKEN (SBC-3 §5.8) and WRITE USING TOKEN (SBC-3 §5.45).
+ * Parameter lists of POPULATE TOKEN (SBC-3) and WRITE USING TOKEN (SBC-3).
  *
  *   both      0 DATA LENGTH (2), 2 IMMED (bit 0)
  *   populate  2 RTV (bit 1), 4 INACTIVITY TIMEOUT (4), 8 ROD TYPE (4), 14 descriptors' length (2), 16 descriptors

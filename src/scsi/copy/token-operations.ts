@@ -1,5 +1,5 @@
 /**
- * The token operations of one I_T_L nexus by LIST IDENTIFIER, and what RECEIVE ROD TOKEN INFORMATION (SPC-4 §6.28) says
+ * The token operations of one I_T_L nexus by LIST IDENTIFIER, and what RECEIVE ROD TOKEN INFORMATION (SPC-4) says
  * of them while they run and after. Results are held up to a number, and go with the nexus.
  */
 

@@ -1,5 +1,5 @@
 /**
- * WRITE USING TOKEN (SBC-3 §5.45): copies what a token stands for to ranges of the unit, in chunks and in order, so that
+ * WRITE USING TOKEN (SBC-3): copies what a token stands for to ranges of the unit, in chunks and in order, so that
  * TRANSFER COUNT says how far it came when it fails. After each read it is looked whether the token still holds: what
  * was read is written only then.
  */
