@@ -7,8 +7,12 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 
 const TEST = ['libiscsi-bin', 'qemu-utils', 'qemu-block-extra', 'fio', 'sg3-utils', 'iproute2', 'e2fsprogs'];
+const MODELS = ['spin', 'gcc', 'libc6-dev'];
 const GUEST = process.arch === 'x64' ? ['mmdebstrap', 'user-mode-linux'] : [];
-const SYSTEM = { test: [...TEST, ...GUEST], bench: [...TEST, 'tgt', 'gcc', 'libc6-dev', 'libiscsi-dev'] };
+const SYSTEM = {
+  test: [...TEST, ...MODELS, ...GUEST],
+  bench: [...TEST, 'tgt', 'gcc', 'libc6-dev', 'libiscsi-dev'],
+};
 const APT = ['-q', '-y', '-o', 'DPkg::Lock::Timeout=300', '--no-install-recommends'];
 
 process.chdir(new URL('..', import.meta.url).pathname);

@@ -42,6 +42,7 @@ const SUITES: Readonly<Record<string, TestSuite>> = {
     concurrency: CORES,
     timeoutMs: 3 * MINUTE_MS,
   },
+  models: { files: ['test/models.test.ts'], concurrency: 1, timeoutMs: 10 * MINUTE_MS },
   conformance: { files: ['test/conformance/**/*.test.ts'], concurrency: 1, timeoutMs: 10 * MINUTE_MS },
   e2e: { files: ['test/e2e/**/*.test.ts'], concurrency: 1, timeoutMs: 10 * MINUTE_MS },
 };
