@@ -17,7 +17,7 @@ import { configOf, lanesOf, MEDIA } from './libiscsi/matrix.ts';
 import { judge, listTests } from './libiscsi/suite.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
-const REPORTS = join(ROOT, '.cache/conformance');
+const REPORTS = join(ROOT, process.env['CONFORMANCE_REPORTS'] ?? '.cache/conformance');
 const COMPLIANCE = join(ROOT, 'docs/COMPLIANCE.md');
 const only = process.env['CONFORMANCE_ONLY'];
 

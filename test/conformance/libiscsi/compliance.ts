@@ -13,9 +13,7 @@ function suiteSection(): string {
     '|---|---|---|',
     ...MATRIX.map(({ id, why, suites }) => `| ${id} | ${why} | ${suites?.join(', ') ?? 'all'} |`),
     '',
-    'A target that insists on digests cannot be run: the tool never offers one for data. Tests at the wire cover them.',
-    '',
-    'Left out, because the test cannot pass on that LUN by its own logic (it passes on another):',
+    'Left out, because the test cannot pass on that LUN by its own logic:',
     '',
     ...MATRIX.flatMap(({ id, without }) =>
       Object.entries(without).map(([test, reason]) => `- \`${test}\` on ${id}: ${reason}.`),

@@ -1,7 +1,7 @@
 /**
  * The LUNs that libiscsi's suite is run on. No single LUN can run all of it: a test for removable media skips on a
- * fixed disk. There is no M4, a target that insists on digests: the tool never offers one for data. A test's result is the worst of all failures and the
- * best of all skips: it must fail nowhere and should pass somewhere.
+ * fixed disk. A test's result is the worst of all failures and the best of all skips: it must fail nowhere and should
+ * pass somewhere. Lines of the tool's source are those of version 1.19.0.
  */
 
 export type Medium = 'ram' | 'file';
@@ -28,6 +28,14 @@ export interface MatrixLun {
 }
 
 const MIB = 2 ** 20;
+/** Sanitize.Reset sleeps a minute and answers no ping meanwhile; a session given up would never see the end. */
+const ASLEEP_SECONDS = 90;
+
+/** What no target passes: tgt 1.0.85 ends the same test the same way. */
+const TOOL_DEFECTS = {
+  'iSCSITMF.LUNResetSimpleAsync':
+    'looks at the result of the reset before it has let any answer arrive (test_async_lu_reset_simple.c:157); tgt fails in the same line',
+};
 
 const plain = {
   size: 64 * MIB,
@@ -49,6 +57,7 @@ export const MATRIX: readonly MatrixLun[] = [
     size: 512 * MIB,
     physicalSector: 4096,
     without: {
+      ...TOOL_DEFECTS,
       'GetLBAStatus.UnmapSingle':
         'unmaps one block and wants the next to start a descriptor, which 8 blocks per physical block rule out',
     },
@@ -62,14 +71,36 @@ export const MATRIX: readonly MatrixLun[] = [
     sector: 4096,
     physicalSector: 4096,
     without: {
+      ...TOOL_DEFECTS,
       ...Object.fromEntries(
         ['EA', 'WE', 'EARO', 'WERO', 'EAAR', 'WEAR'].map((type) => [
           `ProutReserve.Access${type}`,
-          'sends 512 bytes for a block of 4096',
+          'sends 512 bytes for a block of 4096 (iscsi-support.c:1366)',
         ]),
       ),
       'Sanitize.Reset': 'wants an operation that lasts longer than 3 s, and 64 MiB do not',
     },
+  },
+  {
+    ...plain,
+    id: 'M4',
+    why: 'CRC32C over headers, on which it insists; the tool knows no digest over data',
+    targetLines: ['digests = "header"'],
+    without: TOOL_DEFECTS,
+    suites: [
+      'Mandatory',
+      'Inquiry',
+      'Read10',
+      'Write10',
+      'WriteSame16',
+      'CompareAndWrite',
+      'ExtendedCopy',
+      'iSCSITMF',
+      'iSCSIResiduals',
+      'iSCSIcmdsn',
+      'iSCSIdatasn',
+      'MultipathIO',
+    ],
   },
   {
     ...plain,
@@ -118,7 +149,11 @@ export function lanesOf(media: readonly Medium[]): Lane[] {
 
 /** The configuration that serves these lanes; image files are made in `directory`. */
 export function configOf(lanes: readonly Lane[], directory: string): string {
-  const lines = ['[node]', `state_directory = "${directory}/state"`];
+  const lines = [
+    '[node]',
+    `state_directory = "${directory}/state"`,
+    `dead_after_seconds = ${ASLEEP_SECONDS}`,
+  ];
   for (const address of ['127.0.0.1:0', '127.0.0.2:0']) lines.push('[[portal]]', `address = "${address}"`);
   for (const { lun, medium, name, target } of lanes) {
     lines.push(
