@@ -81,6 +81,7 @@ async function openUnit(number: number, clock: ManualClock): Promise<LogicalUnit
     identity: { product: 'FUZZ', revision: '1', serial: `F${number}`, naa },
     removable: number % 2 === 1,
     clock,
+    crypto: platformCrypto,
     reservations: reservations.value,
   });
 }
