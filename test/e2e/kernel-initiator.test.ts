@@ -283,6 +283,49 @@ test('a Linux kernel has to know the CHAP secret', async (t) => {
   });
 });
 
+test('a Linux kernel and a target that insists on CRC32C check every header and all data', async (t) => {
+  const lack = guestLacks();
+  if (lack !== undefined) return t.skip(lack);
+  await using network = await createNetwork(1);
+  const words = ['export', '--ram', '64M', '--name', IQN, '--digests', 'required'];
+  await using _ = await lockstep([...words, '--portal', '10.66.0.1:3260'], network.inside);
+  await using guest = await bootGuest(network, { number: 1 });
+  await guest.must(PREPARE);
+  await guest.must('iscsiadm -m discovery -t sendtargets -p 10.66.0.1');
+  const set = (digest: string, value: string): string =>
+    `iscsiadm -m node -T ${IQN} -o update -n node.conn[0].iscsi.${digest}Digest -v ${value}`;
+
+  await t.test('without both digests it is refused', async () => {
+    for (const [header, data] of [
+      ['None', 'None'],
+      ['CRC32C', 'None'],
+      ['None', 'CRC32C'],
+    ] as const) {
+      const script = `${set('Header', header)} && ${set('Data', data)} && iscsiadm -m node -T ${IQN} --login`;
+      const refused = await guest.run(script);
+      assert.notEqual(refused.status, 0, `${header}, ${data}: ${refused.output}`);
+    }
+  });
+
+  await t.test('with both, what fio writes is what it reads', async () => {
+    await guest.must(
+      `. /tmp/lib.sh; set -e; ${set('Header', 'CRC32C')}; ${set('Data', 'CRC32C')}; login ${IQN} 10.66.0.1`,
+    );
+    const session = await guest.must('iscsiadm -m session -P 2');
+    assert.match(session, /HeaderDigest: CRC32C/);
+    assert.match(session, /DataDigest: CRC32C/);
+    // Lengths that are no multiple of 4 need padding, which the data digest covers: INQUIRY brings some.
+    await guest.must(`set -e; sg_inq --len=37 ${DISK}; sg_vpd -p sn ${DISK}
+      fio --name=verify --filename=$(readlink -f ${DISK}) --size=32M --rw=randwrite --bsrange=512-256k --ioengine=libaio \\
+        --iodepth=16 --direct=1 --verify=crc32c --do_verify=1 --verify_fatal=1 --randseed=2 --eta=never --minimal >/dev/null`);
+    const errors = await guest.must(
+      "iscsiadm -m session -s | grep -E 'digest_err|timeout_err' | tr -d '\\t ' | sort",
+    );
+    assert.match(errors, /^digest_err:0$/m);
+    await guest.must(`iscsiadm -m node -T ${IQN} --logout`);
+  });
+});
+
 test('a Linux kernel sees several files as LUNs in order, write-protected when asked', async (t) => {
   const lack = guestLacks();
   if (lack !== undefined) return t.skip(lack);
