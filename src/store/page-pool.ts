@@ -2,7 +2,7 @@
  * Memory of the RAM store: pages cut out of slabs. A page on its own costs about 27 µs to get (an ArrayBuffer of
  * 64 KiB is filled with zeros and touched all over); a slab of 4 MiB comes as untouched zero pages of the kernel and a
  * page of it costs about 6 µs. Slabs of which no page is in use are let go of, but for a few: copy-on-write takes and
- * returns pages all the time, and slabs that came and went with it made the process grow by 12 MiB a minute.
+ * returns pages all the time, and slabs should not come and go with it.
  */
 
 import { assert } from '../base/assert.ts';
