@@ -211,7 +211,9 @@ test('a Linux kernel uses an exported file', async (t) => {
     assert.match(keys, /0x11\b/);
     assert.match(keys, /0x22\b/);
     assert.match(await must('sg_persist -n --in --read-reservation $OTHER'), /0x11[\s\S]*Write Exclusive/);
+    // udev looks at a disk again when a writer closes it, and would take the unit attention that is looked for below.
     await must(`
+      udevadm settle
       sg_persist -n --out --preempt --param-rk=0x22 --param-sark=0x11 --prout-type=1 $OTHER
       ${block} of=$OTHER
       sg_persist -n --out --release --param-rk=0x22 --prout-type=1 $OTHER
@@ -237,7 +239,8 @@ test('a Linux kernel uses an exported file', async (t) => {
     );
     execFileSync('ip', ['-n', network.namespace, 'link', 'set', 'br0', 'up']);
     await must('wait_for sh -c "! multipathd show paths raw format %T | grep -q faulty"');
-    await must('multipath -F; multipathd shutdown >/dev/null 2>&1 || true');
+    // udev may still have the map open.
+    await must('udevadm settle; wait_for multipath -F; multipathd shutdown >/dev/null 2>&1 || true');
   });
 
   await t.test('logout ends the sessions, and the disk is gone', async () => {
