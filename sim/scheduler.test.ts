@@ -38,17 +38,28 @@ test('cancelled events never run, and do not pile up', () => {
   assert.equal(ran, 9);
 });
 
-test('between two events promises settle if asked for', async () => {
+test('between two events promises settle, however long their chains, whether made or only settled by an event', async () => {
   const scheduler = createScheduler();
   const seen: string[] = [];
-  const chain = async (): Promise<void> => {
-    for (let i = 0; i < 3; i++) await Promise.resolve();
-    seen.push('settled');
+  const chain = async (name: string, length: number): Promise<void> => {
+    for (let i = 0; i < length; i++) await Promise.resolve();
+    seen.push(name);
   };
-  scheduler.after(1, () => void chain());
+  const { promise, resolve } = Promise.withResolvers<void>();
+  scheduler.after(1, () => void chain('made', 1000));
   scheduler.after(1, () => seen.push('next'));
+  scheduler.after(1, resolve);
+  scheduler.after(1, () => seen.push('last'));
+  void chain('before', 5);
+  void promise.then(() => chain('settled', 1000));
   await scheduler.runSettled(2);
-  assert.deepEqual(seen, ['settled', 'next']);
+  assert.deepEqual(seen, ['before', 'made', 'next', 'settled', 'last']);
+});
+
+test('what an event throws comes out of the run', async () => {
+  const scheduler = createScheduler();
+  scheduler.after(1, () => assert.fail('thrown'));
+  await assert.rejects(scheduler.runSettled(2), /thrown/);
 });
 
 test('the trace tells apart what is not the same', () => {

@@ -6,11 +6,15 @@
  *  2. Time never goes back, and does not move while an event runs.
  *  3. A cancelled event never runs. Cancelled ones never make up more than half of a large heap.
  *
- * `run` is for code without promises (the sans-I/O core) and is what makes long runs cheap. `runSettled` lets every
- * pending promise reaction run between two events, so that asynchronous sequences advance exactly as far as they can
- * before time moves on; a crash can so happen at any await.
+ * Promises: `await scheduler.runSettled(untilMs)` lets all promise reactions run, and those that they lead to, before the
+ * next event, so that asynchronous sequences advance exactly as far as they can before time moves on; a crash can so
+ * happen at any await. Nobody has to say that there is something to settle: V8 tells of every promise that is made or
+ * settled (`v8.promiseHooks`, some 20 ns each), and an event without any costs nothing more than in `run`. Only after
+ * the others the microtask queue is drained, with all chains to their ends (0.2 µs). `queueMicrotask` is not seen.
+ * `run` is the same without promises, for scripts that are synchronous.
  */
 
+import { promiseHooks } from 'node:v8';
 import type { Clock, Timer } from '../src/ports/clock.ts';
 
 export interface Scheduler extends Clock {
@@ -24,8 +28,6 @@ export interface Scheduler extends Clock {
 }
 
 const MICROSECONDS = 1000;
-/** Turns of the microtask queue after which promises count as settled; a longer chain goes on after the next event. */
-const SETTLE_TURNS = 8;
 /** A smaller heap is never compacted. */
 const COMPACTION_SIZE_MIN = 256;
 
@@ -98,11 +100,25 @@ export function createScheduler(): Scheduler {
     },
     async runSettled(untilMs, stop) {
       const until = Math.round(untilMs * MICROSECONDS);
-      for (;;) {
-        for (let turn = 0; turn < SETTLE_TURNS; turn++) await Promise.resolve();
-        const action = stop?.() === true ? undefined : next(until);
-        if (action === undefined) return;
-        action();
+      // What the caller has begun settles first.
+      let unsettled = true;
+      const mark = (): void => {
+        unsettled = true;
+      };
+      const unhook = promiseHooks.createHook({ init: mark, settled: mark });
+      try {
+        await Promise.resolve();
+        for (;;) {
+          if (unsettled) {
+            await drained();
+            unsettled = false;
+          }
+          const action = stop?.() === true ? undefined : next(until);
+          if (action === undefined) return;
+          action();
+        }
+      } finally {
+        unhook();
       }
     },
     get executed() {
@@ -112,6 +128,11 @@ export function createScheduler(): Scheduler {
       return heap.length;
     },
   };
+}
+
+/** Called within a promise reaction: ticks come only when no reaction is left. */
+function drained(): Promise<void> {
+  return new Promise((resolve) => process.nextTick(resolve));
 }
 
 function before(a: Entry, b: Entry): boolean {
