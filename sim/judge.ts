@@ -1,5 +1,6 @@
 /** All checkers over one finished run; the first violation counts. */
 
+import type { BugViolation } from './bugs.ts';
 import type { AnswerViolation } from './checkers/answers.ts';
 import { checkAnswers } from './checkers/answers.ts';
 import type { FinalViolation } from './checkers/durability.ts';
@@ -25,6 +26,7 @@ export type Violation =
   | FinalViolation
   | AnswerViolation
   | ObservationViolation
+  | BugViolation
   | NotQuiet;
 
 export interface Finished {
@@ -34,35 +36,35 @@ export interface Finished {
   readonly calmSince: number;
   readonly endedAt: number;
   readonly wasQuiet: boolean;
+  readonly judged: 'safety' | 'everything';
 }
 
 /** Longer than any initiator needs to give up a session, log in elsewhere and try again. */
 const ANSWER_BOUND_MS = 30_000;
 
-export function judge({
-  history,
-  front,
-  shape,
-  calmSince,
-  endedAt,
-  wasQuiet,
-}: Finished): Violation | undefined {
+export function judge(finished: Finished): Violation | undefined {
+  const { history, calmSince, endedAt, wasQuiet } = finished;
+  const { writes, reads, locks, reservations } = history;
+  const seen = checkRegisters(writes, reads) ?? checkLocks(locks) ?? checkReservations(reservations);
+  if (seen !== undefined) return seen;
+  if (finished.judged === 'everything') {
+    const unanswered = checkAnswers(history.commands, { calmSince, endedAt, boundMs: ANSWER_BOUND_MS });
+    if (unanswered !== undefined) return unanswered;
+    if (!wasQuiet) {
+      const explanation = `${(endedAt - calmSince) / 1000} s after the last fault something is still on its way`;
+      return { rule: 'doesNotConverge', explanation };
+    }
+  }
+  return wasQuiet ? judgeReplicas(finished) : undefined;
+}
+
+function judgeReplicas({ history, front, shape, endedAt }: Finished): Violation | undefined {
   const replicas = front.replicas(DATA_DEVICE);
   const data = replicas.map(({ node, values }) => ({ node, values: values.slice(0, shape.dataBlocks) }));
   // What the replicas hold at the end counts as read by everybody.
   const finalReads = data.flatMap(({ values }) =>
     values.map((value, block) => ({ block, value, invokedAt: endedAt, returnedAt: endedAt })),
   );
-  const safety =
-    checkRegisters(history.writes, history.reads) ??
-    checkLocks(history.locks) ??
-    checkReservations(history.reservations) ??
-    checkAnswers(history.commands, { calmSince, endedAt, boundMs: ANSWER_BOUND_MS });
-  if (safety !== undefined) return safety;
-  if (!wasQuiet) {
-    const explanation = `${(endedAt - calmSince) / 1000} s after the last fault something is still on its way`;
-    return { rule: 'doesNotConverge', explanation };
-  }
   const lost = checkDurability(history.writes, data);
   if (lost !== undefined) return lost;
   return checkReplicasEqual(replicas) ?? checkRegisters(history.writes, [...history.reads, ...finalReads]);

@@ -1,62 +1,157 @@
 /**
- * `node sim/main.ts --seed N [--seeds COUNT] [--flaw NAME]`: runs seeds on the simulator's own front, one line each, and
- * of a failing one the violation, the shrunken plan and the last events. The exit status says whether all were clean.
+ * The simulator's command line: `node sim/main.ts --help`. The exit status says whether all was as it should be. A failing
+ * seed prints the command that runs it again.
  */
 
-import { parseArgs } from 'node:util';
-import type { Flaw } from './fronts/register-front.ts';
-import { createRegisterFront } from './fronts/register-front.ts';
+import { readFileSync } from 'node:fs';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import type { FrontKind, FrontName } from './fronts/table.ts';
+import { frontNames, FRONTS } from './fronts/table.ts';
+import { isAsExpected } from './hunt.ts';
 import type { Plan } from './nemesis.ts';
-import { drawPlan, LOUD_KINDS } from './nemesis.ts';
+import type { Answer, Job } from './pool.ts';
+import { CHILD, runJobs, serveJobs } from './pool.ts';
 import { shrink } from './shrink.ts';
-import type { RunResult } from './world.ts';
-import { run } from './world.ts';
+import { createSummary } from './summary.ts';
+import type { Trial } from './trial.ts';
+import { commandOf, planOf, runTrial } from './trial.ts';
 
-const TRACE_LINES = 40;
+interface Common {
+  readonly front: FrontName;
+  readonly flaw?: string;
+  readonly seed: number;
+  readonly seconds: number;
+  readonly jobs: number;
+}
+
+interface RunCommand extends Common {
+  readonly seeds: number;
+  readonly minutes?: number;
+  readonly shrink?: true;
+  readonly trace: number;
+  readonly plan?: string;
+}
+
+interface HuntCommand extends Common {
+  readonly seeds: number;
+}
+
 const SHRINK_RUNS_MAX = 200;
+/** More seeds than this print only what is worth a line. */
+const VERBOSE_SEEDS_MAX = 50;
 
-const { values } = parseArgs({
-  options: {
-    seed: { type: 'string', default: '1' },
-    seeds: { type: 'string', default: '1' },
-    seconds: { type: 'string', default: '60' },
-    flaw: { type: 'string' },
-  },
-});
+if (process.argv[2] === CHILD) serveJobs();
+else await createProgram().parseAsync();
 
-function runPlan(seed: number, plan: Plan, traceLines = 0): RunResult {
-  const options = values.flaw === undefined ? {} : { flaw: values.flaw as Flaw };
-  const createFront = (parts: Parameters<typeof createRegisterFront>[0]) =>
-    createRegisterFront(parts, options);
-  return run({ seed, plan, budget: false, createFront, traceLines });
+function createProgram(): Command {
+  const program = new Command('sim').description('The deterministic simulator').showHelpAfterError();
+  common(program.command('run', { isDefault: true }).description('run seeds'))
+    .option('--seeds <count>', 'how many', number, 1)
+    .option('--minutes <minutes>', 'go on with seeds for as long, instead of --seeds', number)
+    .option('--shrink', 'make the plan of a failing seed small')
+    .option('--trace <lines>', 'of a failing seed show the last events', number, 0)
+    .option('--plan <file>', 'run this plan (as --shrink prints it) instead of the drawn one')
+    .action(runSeeds);
+  common(program.command('hunt').description('run seeds with each planted flaw until it is found'))
+    .option('--seeds <count>', 'at most, for each flaw', number, 200)
+    .action(hunt);
+  return program;
 }
 
-function report(seed: number, plan: Plan): void {
-  const { violation, lines } = runPlan(seed, plan, TRACE_LINES);
-  console.log(`${violation?.rule}: ${violation?.explanation}\n${lines.join('\n')}`);
-  const small = shrink(plan, (candidate) => runPlan(seed, candidate).violation?.rule, SHRINK_RUNS_MAX);
-  console.log(`after ${small?.runs} runs: ${JSON.stringify(small?.plan)}`);
+function common(command: Command): Command {
+  return command
+    .addOption(new Option('--front <name>', 'what stands behind').choices(frontNames).default('register'))
+    .option('--flaw <name>', 'plant this flaw in it')
+    .option('--seed <seed>', 'the first', number, 1)
+    .option('--seconds <seconds>', 'simulated time with faults in each run', number, 60)
+    .option('--jobs <processes>', 'at a time', number, 1);
 }
 
-const first = Number(values.seed);
-const startedAt = performance.now();
-let [events, simulatedMs] = [0, 0];
-for (let seed = first; seed < first + Number(values.seeds); seed++) {
-  const safetyMs = Number(values.seconds) * 1000;
-  const plan = drawPlan(seed, { nodes: [2, 3, 4], safetyMs, livenessMs: safetyMs / 4, kinds: LOUD_KINDS });
-  const result = runPlan(seed, plan);
-  events += result.events;
-  simulatedMs += result.simulatedMs;
-  const verdict = result.violation === undefined ? 'ok' : 'FAILED';
-  console.log(
-    `${verdict} seed ${seed} ${result.traceHash} ${result.events} events ${result.commands} commands`,
-  );
-  if (result.violation === undefined) continue;
+async function runSeeds(options: RunCommand): Promise<void> {
+  checkFlaw(options);
+  if (options.plan !== undefined)
+    return runPlan(options, JSON.parse(readFileSync(options.plan, 'utf8')) as Plan);
+  const summary = createSummary();
+  const failed: Trial[] = [];
+  const cpuMs = await runJobs(trialsOf(options), options.jobs, (answer) => {
+    if (answer.kind !== 'trial') return;
+    const { trial, result } = answer;
+    summary.add(result);
+    if (result.violation !== undefined) failed.push(trial);
+    if (result.violation !== undefined || options.seeds <= VERBOSE_SEEDS_MAX) console.log(lineOf(answer));
+  });
+  for (const trial of failed) await report(trial, planOf(trial), options);
+  console.log(summary.text(cpuMs));
+  if (summary.violations > 0) process.exitCode = 1;
+}
+
+function* trialsOf({ front, flaw, seed, seeds, seconds, minutes }: RunCommand): Generator<Job> {
+  const until = minutes === undefined ? Infinity : performance.now() + minutes * 60_000;
+  const count = minutes === undefined ? seeds : Infinity;
+  for (let i = 0; i < count && performance.now() < until; i++)
+    yield { kind: 'trial', trial: { front, flaw, seed: seed + i, seconds } };
+}
+
+function lineOf({ trial, result }: Extract<Answer, { kind: 'trial' }>): string {
+  const { violation, traceHash, events, commands } = result;
+  const line = `seed ${trial.seed} ${traceHash} ${events} events ${commands} commands`;
+  if (violation === undefined) return `ok ${line}`;
+  return `FAILED ${line}\n  ${violation.rule}: ${violation.explanation}\n  again: ${commandOf(trial)}`;
+}
+
+async function report(trial: Trial, plan: Plan, options: RunCommand): Promise<void> {
+  let shown = plan;
+  if (options.shrink === true) {
+    const ruleOf = async (candidate: Plan): Promise<string | undefined> =>
+      (await runTrial(trial, candidate)).violation?.rule;
+    const small = await shrink(plan, ruleOf, SHRINK_RUNS_MAX);
+    shown = small?.plan ?? plan;
+    console.log(`seed ${trial.seed} after ${small?.runs} runs: ${JSON.stringify(shown)}`);
+  }
+  if (options.trace === 0) return;
+  const { violation, lines } = await runTrial(trial, shown, options.trace);
+  console.log(`${lines.join('\n')}\n${violation?.rule}: ${violation?.explanation}`);
+}
+
+async function runPlan(options: RunCommand, plan: Plan): Promise<void> {
+  const { front, flaw, seed, seconds } = options;
+  const trial = { front, flaw, seed, seconds };
+  const result = await runTrial(trial, plan);
+  console.log(lineOf({ kind: 'trial', trial, result }));
+  if (result.violation === undefined) return;
   process.exitCode = 1;
-  report(seed, plan);
+  await report(trial, plan, options);
 }
-const elapsedMs = performance.now() - startedAt;
-const hoursPerMinute = simulatedMs / 3_600_000 / (elapsedMs / 60_000);
-console.log(
-  `${Math.round((events / elapsedMs) * 1000)} events/s, ${hoursPerMinute.toFixed(1)} simulated hours per minute`,
-);
+
+async function hunt({ front, flaw, seed, seeds, seconds, jobs }: HuntCommand): Promise<void> {
+  const { flaws }: FrontKind = FRONTS[front];
+  checkFlaw({ front, ...(flaw !== undefined && { flaw }) });
+  const names = flaw === undefined ? Object.keys(flaws) : [flaw];
+  const hunts = names.map((name): Job => {
+    return { kind: 'hunt', hunt: { front, flaw: name, seed, seedsMax: seeds, seconds } };
+  });
+  let asExpected = 0;
+  await runJobs(hunts, jobs, (answer) => {
+    if (answer.kind !== 'hunt') return;
+    const { verdict, trial, violation, seeds } = answer.result;
+    const good = isAsExpected(answer.result);
+    asExpected += Number(good);
+    const how = violation === undefined ? '' : ` by ${violation.rule}: ${commandOf(trial)}`;
+    console.log(`${good ? 'ok' : 'FAILED'} ${answer.hunt.flaw} ${verdict} in ${seeds} seeds${how}`);
+  });
+  console.log(`${asExpected} of ${names.length} flaws as expected`);
+  if (asExpected < names.length) process.exitCode = 1;
+}
+
+function checkFlaw({ front, flaw }: Pick<Common, 'front' | 'flaw'>): void {
+  const { flaws }: FrontKind = FRONTS[front];
+  if (flaw === undefined || flaw in flaws) return;
+  console.error(`the front ${front} has no flaw ${flaw}; there are: ${Object.keys(flaws).join(', ')}`);
+  process.exit(2);
+}
+
+function number(text: string): number {
+  const value = Number(text);
+  if (text !== '' && value >= 0) return value;
+  throw new InvalidArgumentError('write a number.');
+}

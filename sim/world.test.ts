@@ -4,36 +4,33 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { FaultKind } from './faults.ts';
-import { createDiskFront } from './fronts/disk-front.ts';
-import type { Flaw } from './fronts/register-front.ts';
-import { createRegisterFront } from './fronts/register-front.ts';
-import type { Mix } from './nemesis.ts';
+import { DISK_FLAWS } from './fronts/disk-front.ts';
+import { REGISTER_FLAWS } from './fronts/register-front.ts';
+import { FRONTS } from './fronts/table.ts';
+import { findFlaw } from './hunt.ts';
 import { ALL_KINDS, drawPlan, LOUD_KINDS } from './nemesis.ts';
+import { planOf, runTrial } from './trial.ts';
 import type { RunResult } from './world.ts';
 import { run } from './world.ts';
 
-const MIX: Mix = { nodes: [2, 3, 4], safetyMs: 5000, livenessMs: 1000, kinds: LOUD_KINDS };
+const SECONDS = 5;
 
-function runRegister(seed: number, flaw?: Flaw, mix = MIX): RunResult {
-  const plan = drawPlan(seed, mix);
-  const options = flaw === undefined ? {} : { flaw };
-  return run({ seed, plan, budget: false, createFront: (parts) => createRegisterFront(parts, options) });
-}
+const runRegister = (seed: number): Promise<RunResult> =>
+  runTrial({ front: 'register', seed, seconds: SECONDS });
 
-test('a run is decided by its seed alone', () => {
-  const first = runRegister(11);
-  const again = runRegister(11);
+test('a run is decided by its seed alone', async () => {
+  const first = await runRegister(11);
+  const again = await runRegister(11);
   assert.equal(first.traceHash, again.traceHash);
   assert.equal(first.events, again.events);
-  assert.notEqual(first.traceHash, runRegister(12).traceHash);
+  assert.notEqual(first.traceHash, (await runRegister(12)).traceHash);
 });
 
-test('no checker accuses a perfect storage, whatever the faults, and every kind of fault happens', () => {
+test('no checker accuses a perfect storage, whatever the faults, and every kind of fault happens', async () => {
   const happened = new Set<string>();
   let commands = 0;
   for (let seed = 1; seed <= 40; seed++) {
-    const result = runRegister(seed);
+    const result = await runRegister(seed);
     assert.equal(result.violation, undefined, `seed ${seed}`);
     commands += result.commands;
     for (const kind of result.faults.keys()) happened.add(kind);
@@ -47,70 +44,34 @@ test('no checker accuses a perfect storage, whatever the faults, and every kind 
   );
 });
 
-const FLAWS: Readonly<Record<Flaw, readonly string[]>> = {
-  acknowledgeEarly: ['backwardInsideForward', 'forwardZonesOverlap'],
-  staleRead: ['backwardInsideForward', 'forwardZonesOverlap'],
-  lostWrite: ['backwardInsideForward', 'forwardZonesOverlap'],
-  tornWrite: ['backwardInsideForward', 'forwardZonesOverlap'],
-  tornCompareAndWrite: ['lockNotAtomic'],
-  doubleCompareAndWrite: ['lockNotAtomic'],
-  ghostWrite: ['backwardInsideForward', 'forwardZonesOverlap', 'acknowledgedWriteLost'],
-  twoHolders: ['reservationNotAtomic'],
-  unfencedWrite: ['reservationNotAtomic'],
-  replicaMissesWrite: ['replicasDiffer', 'acknowledgedWriteLost'],
-  silence: ['unanswered'],
-  oldEpoch: ['oldEpochServes'],
-  splitBrain: ['twoEpochsServe'],
-  fullResyncWithoutReason: ['fullResyncWithoutReason'],
-};
-const SEEDS_MAX = 40;
+for (const front of ['register', 'disk'] as const)
+  for (const flaw of Object.keys({ register: REGISTER_FLAWS, disk: DISK_FLAWS }[front]))
+    test(`the flaw ${flaw} of the ${front} front is found, by the right checker`, async () => {
+      const { verdict, violation } = await findFlaw({ front, flaw, seconds: SECONDS, seed: 1, seedsMax: 40 });
+      assert.equal(verdict, 'found', violation?.explanation);
+    });
 
-for (const [flaw, rules] of Object.entries(FLAWS) as [Flaw, readonly string[]][]) {
-  test(`the flaw ${flaw} is found, by the right checker`, () => {
-    for (let seed = 1; seed <= SEEDS_MAX; seed++) {
-      const { violation } = runRegister(seed, flaw);
-      if (violation === undefined) continue;
-      assert.ok(rules.includes(violation.rule), `seed ${seed}: ${violation.rule}: ${violation.explanation}`);
-      return;
-    }
-    assert.fail(`not found in ${SEEDS_MAX} seeds`);
-  });
-}
-
-const STOPS: readonly FaultKind[] = [
-  'crash',
-  'powerLoss',
-  'freeze',
-  'vmPause',
-  'slowDisk',
-  'hungDisk',
-  'cutPath',
-];
-
-function runDisk(seed: number, answersBeforeFlush: boolean, budget = false): RunResult {
-  const plan = drawPlan(seed, { ...MIX, nodes: [1], kinds: STOPS });
-  return run({ seed, plan, budget, createFront: (parts) => createDiskFront(parts, { answersBeforeFlush }) });
-}
-
-test('a storage that flushes before it answers survives crashes and losses of power', () => {
+test('a storage that flushes before it answers survives crashes and losses of power', async () => {
   const happened = new Set<string>();
   for (let seed = 1; seed <= 30; seed++) {
-    const { violation, faults } = runDisk(seed, false);
+    const { violation, faults } = await runTrial({ front: 'disk', seed, seconds: SECONDS });
     assert.equal(violation, undefined, `seed ${seed}`);
     for (const kind of faults.keys()) happened.add(kind);
   }
-  assert.deepEqual([...happened].sort(), [...STOPS].sort());
+  assert.deepEqual([...happened].sort(), [...FRONTS.disk.settings[0].kinds].sort());
 });
 
-test('a storage that answers before it flushes is found out', () => {
-  const found = Array.from({ length: 30 }, (_, i) => runDisk(i + 1, true).violation?.rule);
-  assert.ok(found.some((rule) => rule !== undefined));
-});
-
-test('the fault budget spares the last complete copy', () => {
+test('the fault budget spares the last complete copy', async () => {
   let forbidden = 0;
   for (let seed = 1; seed <= 10; seed++) {
-    const result = runDisk(seed, true, true);
+    const result = await run({
+      seed,
+      plan: planOf({ front: 'disk', seed, seconds: SECONDS }),
+      createFront: FRONTS.disk.create,
+      flaw: 'answersBeforeFlush',
+      budget: true,
+      judged: 'everything',
+    });
     assert.equal(result.violation, undefined, `seed ${seed}`);
     assert.equal(result.faults.get('powerLoss'), undefined);
     forbidden += result.forbidden;
@@ -119,9 +80,9 @@ test('the fault budget spares the last complete copy', () => {
 });
 
 test('every kind of fault can be drawn', () => {
+  const mix = { nodes: [2], safetyMs: 5000, livenessMs: 1000, kinds: ALL_KINDS };
   const drawn = new Set<string>();
-  for (let seed = 1; seed <= 60; seed++)
-    for (const { kind } of drawPlan(seed, { ...MIX, kinds: ALL_KINDS }).faults) drawn.add(kind);
+  for (let seed = 1; seed <= 60; seed++) for (const { kind } of drawPlan(seed, mix).faults) drawn.add(kind);
   assert.deepEqual(
     ALL_KINDS.filter((kind) => !drawn.has(kind)),
     [],

@@ -6,8 +6,10 @@
  * Endpoints are numbered: the nodes first, then the initiators.
  */
 
+import { setImmediate } from 'node:timers/promises';
 import type { Prng } from '../src/base/prng.ts';
 import { createPrng } from '../src/base/prng.ts';
+import { watchForBugs } from './bugs.ts';
 import type { Observation } from './checkers/observations.ts';
 import { createObservationChecker } from './checkers/observations.ts';
 import type { History } from './history.ts';
@@ -41,14 +43,19 @@ export interface FrontParts {
   readonly trace: Trace;
   readonly shape: WorkloadShape;
   readonly observe: (observation: Observation) => void;
+  /** What is to be wrong with the front on purpose (flaws.ts). */
+  readonly flaw: string | undefined;
 }
 
 export interface RunOptions {
   readonly seed: number;
   readonly plan: Plan;
   createFront(parts: FrontParts): StorageFront;
+  readonly flaw?: string | undefined;
   /** Harmful faults spare the last complete copy. */
   readonly budget: boolean;
+  /** 'safety': nothing wrong may be seen, but it is no fault if not all converges or is answered. */
+  readonly judged: 'safety' | 'everything';
   /** Lines of the trace to keep for a report. */
   readonly traceLines?: number;
 }
@@ -68,9 +75,11 @@ export interface RunResult {
 /** After the workload has ended, for what is still on its way. */
 const QUIET_MS_MAX = 60_000;
 const QUIET_STEP_MS = 500;
+/** After this much the event loop turns once, which is when Node.js tells of promises that nobody caught. */
+const TURN_MS = 10_000;
 const NODE_LINK_DELAY_MEANS: readonly number[] = [0.05, 0.3, 2];
 
-export function run(options: RunOptions): RunResult {
+export async function run(options: RunOptions): Promise<RunResult> {
   const { seed, plan } = options;
   const random = createPrng(seed);
   const scheduler = createScheduler();
@@ -79,6 +88,7 @@ export function run(options: RunOptions): RunResult {
   const observations = createObservationChecker();
   const shape = drawShape(random.fork('shape'));
   const history = createHistory();
+  using bugs = watchForBugs();
 
   const hosts = Array.from({ length: plan.nodes + plan.initiators }, (_, id) => {
     const own = random.fork(`host ${id}`);
@@ -86,32 +96,26 @@ export function run(options: RunOptions): RunResult {
   });
   const nodes = hosts.slice(0, plan.nodes);
   const paths = addLinks(network, plan, random.fork('links'));
-  const observe = (observation: Observation): void => observations.observe(observation, scheduler.now());
-  const parts = { scheduler, random: random.fork('front'), network, hosts: nodes, trace, shape, observe };
-  const front = options.createFront(parts);
+  const front = options.createFront({
+    scheduler,
+    random: random.fork('front'),
+    network,
+    hosts: nodes,
+    trace,
+    shape,
+    observe: (observation) => observations.observe(observation, scheduler.now()),
+    flaw: options.flaw,
+  });
   attach(network, hosts, plan.nodes, front);
 
   let stopped = false;
   const initiators = hosts.slice(plan.nodes).map((host) => {
     const own = random.fork(`initiator ${host.id}`);
     const links = paths.filter(({ initiator }) => initiator === host.id);
-    const initiator = createInitiator({
-      id: host.id,
-      clock: host.clock,
-      random: own,
-      network,
-      links,
-      times: drawPathTimes(own),
-    });
-    startWorkload({
-      shape,
-      random: own,
-      history,
-      now: () => scheduler.now(),
-      clock: host.clock,
-      initiator,
-      stopped: () => stopped,
-    });
+    const { id, clock } = host;
+    const initiator = createInitiator({ id, clock, random: own, network, links, times: drawPathTimes(own) });
+    const now = (): number => scheduler.now();
+    startWorkload({ shape, random: own, history, now, clock, initiator, stopped: () => stopped });
     return initiator;
   });
 
@@ -121,20 +125,35 @@ export function run(options: RunOptions): RunResult {
     targets: faultTargets(scheduler, network, nodes, front),
     completeCopies: options.budget ? () => front.completeCopies() : undefined,
   });
-  const broken = (): boolean => observations.violation !== undefined;
-  scheduler.run(plan.safetyMs, broken);
+  const broken = (): boolean => observations.violation !== undefined || bugs.first !== undefined;
+  async function pass(ms: number): Promise<void> {
+    const end = scheduler.now() + ms;
+    while (!broken() && scheduler.now() < end) {
+      await bugs.catch(() => scheduler.runSettled(Math.min(end, scheduler.now() + TURN_MS), broken));
+      await setImmediate();
+    }
+  }
+  await pass(plan.safetyMs);
   nemesis.calm();
   const calmSince = scheduler.now();
-  scheduler.run(calmSince + plan.livenessMs, broken);
+  await pass(plan.livenessMs);
   stopped = true;
   const ended = (): boolean => initiators.every((initiator) => initiator.unfinished === 0) && front.isQuiet();
   const latest = scheduler.now() + QUIET_MS_MAX;
-  while (!broken() && !ended() && scheduler.now() < latest)
-    scheduler.run(scheduler.now() + QUIET_STEP_MS, broken);
+  while (!broken() && !ended() && scheduler.now() < latest) await pass(QUIET_STEP_MS);
 
   const violation =
+    bugs.violation ??
     observations.violation ??
-    judge({ history, front, shape, calmSince, endedAt: scheduler.now(), wasQuiet: ended() });
+    judge({
+      history,
+      front,
+      shape,
+      calmSince,
+      endedAt: scheduler.now(),
+      wasQuiet: ended(),
+      judged: options.judged,
+    });
   return result({ violation, trace, scheduler, history, nemesis });
 }
 

@@ -5,16 +5,16 @@
 
 import type { DiskOutcome } from '../disk.ts';
 import { createDisk } from '../disk.ts';
+import type { Flaw } from '../flaws.ts';
 import type { FrontParts } from '../world.ts';
 import type { Answer, Command, Session, StorageFront } from '../storage.ts';
 import { RESERVATION_DEVICE } from '../worker.ts';
 import { blocksOf } from '../workload.ts';
 import { createReservations } from './reservations.ts';
 
-export interface DiskFrontOptions {
-  /** The flaw: an answer before the flush. */
-  readonly answersBeforeFlush: boolean;
-}
+export const DISK_FLAWS = {
+  answersBeforeFlush: { what: 'an answer before the flush' },
+} as const satisfies Readonly<Record<string, Flaw>>;
 
 interface Job {
   readonly session: Session;
@@ -28,10 +28,9 @@ const DISK_SOURCE = 1_000;
 const LATENCY_MS = { read: 0.1, write: 0.1, flush: 1 };
 const GOOD = { status: 'good', values: [] } as const;
 
-export function createDiskFront(
-  { hosts, scheduler, random, shape, trace }: FrontParts,
-  { answersBeforeFlush }: DiskFrontOptions,
-): StorageFront {
+export function createDiskFront(parts: FrontParts): StorageFront {
+  const { hosts, scheduler, random, shape, trace } = parts;
+  const answersBeforeFlush = parts.flaw === 'answersBeforeFlush';
   const blocks = blocksOf(shape);
   /** In the memory of the process, unlike reservations: those outlive everything, for this front need not prove more. */
   let queue: Job[] = [];

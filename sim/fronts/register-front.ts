@@ -3,62 +3,58 @@
  * on it no checker may ever complain, under whatever faults. With a flaw it is what a checker must catch.
  */
 
+import type { Flaw } from '../flaws.ts';
 import type { FrontParts } from '../world.ts';
 import type { Answer, Command, Session, StorageFront } from '../storage.ts';
 import { RESERVATION_DEVICE } from '../worker.ts';
 import { blocksOf } from '../workload.ts';
 import { createReservations } from './reservations.ts';
 
-export type Flaw =
-  /** GOOD before anything was written, and now and then it never is. */
-  | 'acknowledgeEarly'
-  /** A read returns what the block held before the last write. */
-  | 'staleRead'
-  /** GOOD, and nothing was written. */
-  | 'lostWrite'
-  /** Of several blocks only the first are written. */
-  | 'tornWrite'
-  | 'tornCompareAndWrite'
-  /** Comparing and writing are two steps. */
-  | 'doubleCompareAndWrite'
-  /** Commands of sessions that the initiator has given up are still done. */
-  | 'ghostWrite'
-  /** RESERVE succeeds whoever holds the reservation. */
-  | 'twoHolders'
-  /** Writes pass a reservation of somebody else. */
-  | 'unfencedWrite'
-  /** One node's replica misses a write. */
-  | 'replicaMissesWrite'
-  /** Some commands are never answered, and what comes after them in the same way. */
-  | 'silence'
-  /** A node that was frozen goes on in the epoch that it knew. */
-  | 'oldEpoch'
-  /** Two nodes make up an epoch of the same number. */
-  | 'splitBrain'
-  | 'fullResyncWithoutReason';
+const ORDER = ['backwardInsideForward', 'forwardZonesOverlap'] as const;
 
-export interface RegisterFrontOptions {
-  readonly flaw?: Flaw;
-  /** How often the flaw shows. */
-  readonly chance?: number;
-}
+/** Each with what must find it. */
+export const REGISTER_FLAWS = {
+  acknowledgeEarly: {
+    what: 'GOOD before anything was written, and now and then it never is',
+    foundBy: ORDER,
+  },
+  staleRead: { what: 'a read returns what the block held before the last write', foundBy: ORDER },
+  lostWrite: { what: 'GOOD, and nothing was written', foundBy: ORDER },
+  tornWrite: { what: 'of several blocks only the first are written', foundBy: ORDER },
+  tornCompareAndWrite: { what: 'only the first blocks are swapped', foundBy: ['lockNotAtomic'] },
+  doubleCompareAndWrite: { what: 'comparing and writing are two steps', foundBy: ['lockNotAtomic'] },
+  ghostWrite: {
+    what: 'commands of sessions that the initiator has given up are still done',
+    foundBy: [...ORDER, 'acknowledgedWriteLost'],
+  },
+  twoHolders: { what: 'RESERVE succeeds whoever holds', foundBy: ['reservationNotAtomic'] },
+  unfencedWrite: { what: 'writes pass the reservation of another', foundBy: ['reservationNotAtomic'] },
+  replicaMissesWrite: {
+    what: "one node's replica misses a write",
+    foundBy: ['replicasDiffer', 'acknowledgedWriteLost'],
+  },
+  silence: { what: 'from some command on none is answered', foundBy: ['unanswered'] },
+  oldEpoch: { what: 'a node that was frozen goes on in the epoch it knew', foundBy: ['oldEpochServes'] },
+  splitBrain: { what: 'two nodes make up an epoch of the same number', foundBy: ['twoEpochsServe'] },
+  fullResyncWithoutReason: { what: 'all is compared for nothing', foundBy: ['fullResyncWithoutReason'] },
+  assertion: { what: 'a bug stops the process, in a promise', foundBy: ['stopped'] },
+} as const satisfies Readonly<Record<string, Flaw>>;
 
+/** How often a flaw shows. */
+const CHANCE = 0.02;
 const WORK_MS_MEAN = 0.3;
 const GHOST_DELAY_MS_MEAN = 2000;
 const STEP_APART_MS = 20;
-const CHANCE = 0.02;
 
-export function createRegisterFront(
-  { hosts, random, shape, observe }: FrontParts,
-  { flaw, chance = CHANCE }: RegisterFrontOptions = {},
-): StorageFront {
+export function createRegisterFront({ hosts, random, shape, observe, flaw }: FrontParts): StorageFront {
   const blocks = blocksOf(shape);
   const values = Array.from({ length: blocks }, () => 0);
   const before = Array.from({ length: blocks }, () => 0);
   /** What the last node's replica missed. */
   const missed = new Set<number>();
   const reservations = createReservations(flaw === 'twoHolders');
-  const strikes = (candidate: Flaw): boolean => flaw === candidate && random.chance(chance);
+  const strikes = (candidate: keyof typeof REGISTER_FLAWS): boolean =>
+    flaw === candidate && random.chance(CHANCE);
   let unanswered = 0;
 
   function write(lba: number, written: readonly number[], torn: boolean): void {
@@ -119,6 +115,7 @@ export function createRegisterFront(
   }
 
   function observeFlaws(node: number): void {
+    if (strikes('assertion')) void Promise.reject(new Error('this must not be'));
     if (strikes('fullResyncWithoutReason')) observe({ kind: 'fullResync', node, device: 0, reason: '' });
     const epoch = 7 - Number(strikes('oldEpoch'));
     observe({ kind: 'served', node, device: 0, epoch, epochId: strikes('splitBrain') ? node + 1 : 0 });

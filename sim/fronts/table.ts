@@ -1,0 +1,53 @@
+/**
+ * The fronts by name, as `--front` knows them. A new one is one entry in `FRONTS`.
+ */
+
+import type { FaultKind } from '../faults.ts';
+import type { Flaw } from '../flaws.ts';
+import { LOUD_KINDS } from '../nemesis.ts';
+import type { StorageFront } from '../storage.ts';
+import type { FrontParts, RunOptions } from '../world.ts';
+import { createDiskFront, DISK_FLAWS } from './disk-front.ts';
+import { createRegisterFront, REGISTER_FLAWS } from './register-front.ts';
+
+export interface FrontKind {
+  create(parts: FrontParts): StorageFront;
+  /** Seeds take them in turn. */
+  readonly settings: readonly Setting[];
+  /** By name, as `parts.flaw` says it. */
+  readonly flaws: Readonly<Record<string, Flaw>>;
+}
+
+/** Under which faults a run takes place, and what is asked of it. */
+export interface Setting extends Pick<RunOptions, 'budget' | 'judged'> {
+  readonly nodes: readonly number[];
+  readonly kinds: readonly FaultKind[];
+}
+
+/** The disk front is one node that must survive what stops it. */
+const STOPS: readonly FaultKind[] = [
+  'crash',
+  'powerLoss',
+  'freeze',
+  'vmPause',
+  'slowDisk',
+  'hungDisk',
+  'cutPath',
+];
+
+export const FRONTS = {
+  register: {
+    create: createRegisterFront,
+    settings: [{ nodes: [2, 3, 4], kinds: LOUD_KINDS, budget: false, judged: 'everything' }],
+    flaws: REGISTER_FLAWS,
+  },
+  disk: {
+    create: createDiskFront,
+    settings: [{ nodes: [1], kinds: STOPS, budget: false, judged: 'everything' }],
+    flaws: DISK_FLAWS,
+  },
+} as const satisfies Readonly<Record<string, FrontKind>>;
+
+export type FrontName = keyof typeof FRONTS;
+
+export const frontNames = Object.keys(FRONTS) as FrontName[];

@@ -1,0 +1,50 @@
+/** What many runs amount to. */
+
+import type { RunResult } from './world.ts';
+
+export interface Summary {
+  readonly violations: number;
+  add(result: RunResult): void;
+  /** A few lines. */
+  text(cpuMs: number): string;
+}
+
+const HOUR_MS = 3_600_000;
+const MINUTE_MS = 60_000;
+
+export function createSummary(): Summary {
+  const faults = new Map<string, number>();
+  const rules = new Map<string, number>();
+  let [seeds, simulatedMs, commands, events, forbidden, violations] = [0, 0, 0, 0, 0, 0];
+
+  return {
+    get violations() {
+      return violations;
+    },
+    add(result) {
+      seeds++;
+      simulatedMs += result.simulatedMs;
+      commands += result.commands;
+      events += result.events;
+      forbidden += result.forbidden;
+      for (const [kind, count] of result.faults) faults.set(kind, (faults.get(kind) ?? 0) + count);
+      if (result.violation === undefined) return;
+      violations++;
+      rules.set(result.violation.rule, (rules.get(result.violation.rule) ?? 0) + 1);
+    },
+    text(cpuMs) {
+      const hours = simulatedMs / HOUR_MS;
+      return [
+        `${seeds} seeds, ${hours.toFixed(2)} simulated hours, ${(hours / (cpuMs / MINUTE_MS)).toFixed(1)} per CPU minute, ` +
+          `${commands} commands checked, ${Math.round((events / cpuMs) * 1000)} events per CPU second`,
+        `faults: ${list(faults)}; left out for the budget: ${forbidden}`,
+        `violations: ${violations === 0 ? 'none' : list(rules)}`,
+      ].join('\n');
+    },
+  };
+}
+
+function list(counts: ReadonlyMap<string, number>): string {
+  const sorted = [...counts].sort(([a], [b]) => (a < b ? -1 : 1));
+  return sorted.length === 0 ? 'none' : sorted.map(([name, count]) => `${name} ${count}`).join(', ');
+}
