@@ -1,14 +1,14 @@
 /**
  * Runs the test suites one after another: `node tools/test.ts [SUITE]…`, all of them without a name. Prints a line per
  * file, what failed, a time per suite, and last one line `N passed, N failed[, N skipped]`. A suite that ran no test
- * has failed: a runner that finds nothing must not look like success.
+ * has failed: a runner that finds nothing must not look like success. And it ends, whatever a test does: every file
+ * has a limit and the run has one, and who is over it is killed with all that he started.
  */
-import { spawn } from 'node:child_process';
 import { globSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { relative, resolve } from 'node:path';
-import { run } from 'node:test';
-import type { EventData } from 'node:test';
+import { resolve } from 'node:path';
+import { killAllTrees, runTree, type TreeOptions } from './process-tree.ts';
+import { runTestFile } from './test-file.ts';
 
 interface Counts {
   passed: number;
@@ -21,12 +21,19 @@ interface TestSuite {
   /** Files at a time. Suites that start servers and guests want the machine for themselves. */
   readonly concurrency: number;
   /** Limit for one file. */
-  readonly timeoutMs: number;
+  readonly limitMs: number;
 }
 
 const ROOT = resolve(import.meta.dirname, '..');
 const MINUTE_MS = 60_000;
+/** The whole run; without load it takes a quarter of that. */
+const RUN_LIMIT_MS = 45 * MINUTE_MS;
+const CHECK_LIMIT_MS = 5 * MINUTE_MS;
+/** Children of the children of a test may end this much later than its file. */
+const GRACE_MS = 10_000;
 const CORES = availableParallelism();
+/** Aborted at the end of the time of the whole run. */
+const runOver = new AbortController();
 
 const CHECKS: Readonly<Record<string, string>> = {
   'types of the core': 'tsc -p tsconfig.core.json',
@@ -36,17 +43,25 @@ const CHECKS: Readonly<Record<string, string>> = {
 };
 
 const SUITES: Readonly<Record<string, TestSuite>> = {
-  tidy: { files: ['test/tidy.test.ts', 'test/tidy/**/*.test.ts'], concurrency: 1, timeoutMs: MINUTE_MS },
+  tidy: { files: ['test/tidy.test.ts', 'test/tidy/**/*.test.ts'], concurrency: 1, limitMs: MINUTE_MS },
   unit: {
-    files: ['src/**/*.test.ts', 'sim/**/*.test.ts', 'test/contract/**/*.test.ts'],
+    files: ['src/**/*.test.ts', 'sim/**/*.test.ts', 'tools/**/*.test.ts', 'test/contract/**/*.test.ts'],
     concurrency: CORES,
-    timeoutMs: 3 * MINUTE_MS,
+    limitMs: 3 * MINUTE_MS,
   },
-  models: { files: ['test/models.test.ts'], concurrency: 1, timeoutMs: 10 * MINUTE_MS },
-  conformance: { files: ['test/conformance/**/*.test.ts'], concurrency: 1, timeoutMs: 10 * MINUTE_MS },
-  e2e: { files: ['test/e2e/**/*.test.ts'], concurrency: 1, timeoutMs: 10 * MINUTE_MS },
+  models: { files: ['test/models.test.ts'], concurrency: 1, limitMs: 10 * MINUTE_MS },
+  conformance: { files: ['test/conformance/**/*.test.ts'], concurrency: 1, limitMs: 10 * MINUTE_MS },
+  e2e: { files: ['test/e2e/**/*.test.ts'], concurrency: 1, limitMs: 10 * MINUTE_MS },
 };
 
+process.on('exit', killAllTrees);
+for (const [signal, number] of [
+  ['SIGHUP', 1],
+  ['SIGINT', 2],
+  ['SIGTERM', 15],
+] as const) {
+  process.on(signal, () => process.exit(128 + number));
+}
 process.exitCode = (await main(process.argv.slice(2))) ? 0 : 1;
 
 async function main(names: readonly string[]): Promise<boolean> {
@@ -60,7 +75,13 @@ async function main(names: readonly string[]): Promise<boolean> {
   process.env['PATH'] = `${ROOT}/node_modules/.bin:${process.env['PATH']}`;
   process.env['NODE_COMPILE_CACHE'] ??= `${ROOT}/node_modules/.cache/compile`;
   const total: Counts = { passed: 0, failed: 0, skipped: 0 };
+  const timer = setTimeout(() => runOver.abort(), RUN_LIMIT_MS);
   for (const name of names.length > 0 ? names : known) {
+    if (runOver.signal.aborted) {
+      console.log(`── ${name}: not run, ${seconds(RUN_LIMIT_MS)} are over\n`);
+      total.failed++;
+      continue;
+    }
     const startedAt = performance.now();
     console.log(`── ${name}`);
     const suite = SUITES[name];
@@ -74,6 +95,7 @@ async function main(names: readonly string[]): Promise<boolean> {
     total.skipped += counts.skipped;
     console.log(`── ${name}: ${summary(counts)} in ${seconds(performance.now() - startedAt)}\n`);
   }
+  clearTimeout(timer);
   console.log(summary(total));
   return total.failed === 0;
 }
@@ -81,7 +103,7 @@ async function main(names: readonly string[]): Promise<boolean> {
 async function runChecks(): Promise<Counts> {
   const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
   const outcomes = Object.entries(CHECKS).map(async ([title, command]) => {
-    const { status, output } = await shell(command);
+    const { status, output } = await runTree(['sh', '-c', command], treeOptions(CHECK_LIMIT_MS));
     counts[status === 0 ? 'passed' : 'failed']++;
     console.log(status === 0 ? `   ok     ${title}` : `   FAILED ${title}: ${command}\n${output}`);
   });
@@ -89,47 +111,30 @@ async function runChecks(): Promise<Counts> {
   return counts;
 }
 
-function shell(command: string): Promise<{ status: number | null; output: string }> {
-  return new Promise((done) => {
-    const child = spawn('sh', ['-c', `${command} 2>&1`], { stdio: ['ignore', 'pipe', 'inherit'] });
-    let output = '';
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      output += text;
-    });
-    child.on('close', (status) => done({ status, output }));
-  });
-}
-
 async function runSuite(suite: TestSuite): Promise<Counts> {
   const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
   const files = globSync([...suite.files]).toSorted();
-  if (files.length === 0) return counts;
-  const events = run({ files, concurrency: suite.concurrency, timeout: suite.timeoutMs });
-  events.on('test:fail', printFailure);
-  events.on('test:pass', (test) => {
-    if (test.skip !== undefined && test.skip !== false) console.log(`   skipped ${test.name}: ${test.skip}`);
-  });
-  events.on('test:summary', ({ file, counts: of, duration_ms }) => {
-    if (file !== undefined) {
-      const verdict = of.passed + of.skipped === of.tests ? 'ok    ' : 'FAILED';
-      console.log(`   ${verdict} ${relative(ROOT, file)} (${of.tests} tests, ${seconds(duration_ms)})`);
-      return;
+  const lane = async (): Promise<void> => {
+    for (let file = files.shift(); file !== undefined && !runOver.signal.aborted; file = files.shift()) {
+      const startedAt = performance.now();
+      // oxlint-disable-next-line no-await-in-loop -- one after the other is what a lane is
+      const outcome = await runTestFile(file, treeOptions(suite.limitMs));
+      const { passed, failed, skipped, messages } = outcome;
+      for (const message of messages) console.log(message.replaceAll(/^/gm, '   '));
+      const verdict = failed === 0 ? 'ok    ' : 'FAILED';
+      const tests = `${passed + failed + skipped} tests, ${seconds(performance.now() - startedAt)}`;
+      console.log(`   ${verdict} ${file} (${tests})`);
+      counts.passed += passed;
+      counts.failed += failed;
+      counts.skipped += skipped;
     }
-    counts.passed = of.passed;
-    counts.skipped = of.skipped;
-    counts.failed = of.tests - of.passed - of.skipped;
-  });
-  for await (const _ of events); // the stream must be read to its end
+  };
+  await Promise.all(Array.from({ length: suite.concurrency }, lane));
   return counts;
 }
 
-function printFailure(test: EventData.TestFail): void {
-  const error = test.details.error;
-  if ('failureType' in error && error.failureType === 'subtestsFailed') return; // its subtests have been printed
-  const place = test.file === undefined ? '' : ` (${relative(ROOT, test.file)}:${test.line})`;
-  const cause = error.cause instanceof Error ? (error.cause.stack ?? error.cause.message) : error.message;
-  const lines = cause.split('\n').filter((line) => !/^ +at .*(node:internal|\(native\))/.test(line));
-  console.log(`   FAILED ${test.name}${place}\n${lines.map((line) => `      ${line}`).join('\n')}`);
+function treeOptions(limitMs: number): TreeOptions {
+  return { limitMs, graceMs: GRACE_MS, signal: runOver.signal };
 }
 
 function summary(counts: Counts): string {
