@@ -52,7 +52,7 @@ export function drawPathTimes(random: Prng): PathTimes {
   return {
     loginTimeoutMs: random.integer(1000, 3000),
     reconnectMs: random.integer(200, 2000),
-    pingIntervalMs: random.integer(500, 1500),
+    pingIntervalMs: random.integer(1000, 3000),
     silenceMaxMs: random.integer(5000, 7000),
     commandTimeoutMs: random.integer(5000, 8000),
     checkIntervalMs: random.integer(250, 1000),

@@ -31,6 +31,8 @@ export async function shrink(
 
   await dropFaults(() => best, accept);
   await shorten(() => best, accept);
+  // In less time less is needed.
+  await dropFaults(() => best, accept);
   for (let i = 0; i < best.faults.length; i++) await shortenFault(() => best, accept, i);
   return { plan: best, rule, runs };
 }

@@ -4,6 +4,7 @@ import type { Prng } from '../src/base/prng.ts';
 import type { Clock } from '../src/ports/clock.ts';
 import type { History } from './history.ts';
 import type { Initiator, Outcome, Task } from './initiator.ts';
+import type { Rhythm, RhythmShape } from './rhythm.ts';
 
 export const DATA_DEVICE = 0;
 export const RESERVATION_DEVICE = 1;
@@ -12,14 +13,15 @@ export interface WorkloadShape {
   /** Blocks of device 0 for reads and writes; locks lie behind them. */
   readonly dataBlocks: number;
   readonly extentMax: number;
+  /** Chance of an extent to lie over the block in the middle, where all meet. */
+  readonly hotShare: number;
   readonly locks: number;
   readonly lockBlocks: number;
   readonly readWriteWorkers: number;
   readonly lockWorkers: number;
   readonly reservationWorkers: number;
   readonly readShare: number;
-  /** Mean time between an answer and the next command of a worker. */
-  readonly thinkMs: number;
+  readonly rhythm: RhythmShape;
 }
 
 export interface WorkloadOptions {
@@ -30,6 +32,7 @@ export interface WorkloadOptions {
   readonly now: () => number;
   readonly clock: Clock;
   readonly initiator: Initiator;
+  readonly rhythm: Rhythm;
   /** Nobody begins anything new afterwards. */
   readonly stopped: () => boolean;
 }

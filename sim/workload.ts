@@ -11,6 +11,7 @@ import type { Prng } from '../src/base/prng.ts';
 import type { WriteAttempt } from './checkers/registers.ts';
 import type { Open } from './history.ts';
 import type { Outcome } from './initiator.ts';
+import { drawRhythm } from './rhythm.ts';
 import type { Command } from './storage.ts';
 import { locker, reserver } from './workload-objects.ts';
 import type { Worker, WorkloadOptions, WorkloadShape } from './worker.ts';
@@ -20,29 +21,31 @@ export function blocksOf(shape: WorkloadShape): number {
   return shape.dataBlocks + shape.locks * shape.lockBlocks;
 }
 
-/** Draws sizes and rates. */
-export function drawShape(random: Prng): WorkloadShape {
+/** Draws sizes and rates, for so many initiators. */
+export function drawShape(random: Prng, initiators: number): WorkloadShape {
+  const readWriteWorkers = random.integer(2, 4);
+  const [lockWorkers, reservationWorkers] = [random.integer(0, 1), random.integer(0, 1)];
   return {
     dataBlocks: random.integer(4, 24),
     extentMax: random.integer(1, 8),
+    hotShare: random.pick([0, 0.4, 0.8]),
     locks: random.integer(1, 3),
     lockBlocks: random.integer(1, 2),
-    readWriteWorkers: random.integer(1, 4),
-    lockWorkers: random.integer(0, 1),
-    reservationWorkers: random.integer(0, 1),
+    readWriteWorkers,
+    lockWorkers,
+    reservationWorkers,
     readShare: random.pick([0.2, 0.5, 0.8]),
-    thinkMs: random.pick([2, 10, 50]),
+    rhythm: drawRhythm(random, initiators * (readWriteWorkers + lockWorkers + reservationWorkers)),
   };
 }
 
 export function startWorkload(options: WorkloadOptions): void {
-  const { shape, random, clock } = options;
+  const { shape, clock, rhythm } = options;
   const start = (worker: Worker): void => {
-    const next = (): void => {
-      clock.after(random.exponential(shape.thinkMs), () => {
-        if (!options.stopped()) worker(next);
-      });
+    const go = (): void => {
+      if (!options.stopped()) worker(next);
     };
+    const next = (): void => rhythm.next(clock, go);
     next();
   };
   for (let i = 0; i < shape.readWriteWorkers; i++) start(readerOrWriter(options));
@@ -54,7 +57,11 @@ function readerOrWriter(options: WorkloadOptions): Worker {
   const { shape, random, history, now } = options;
   const extent = (): { lba: number; blocks: number } => {
     const blocks = random.integer(1, Math.min(shape.extentMax, shape.dataBlocks));
-    return { lba: random.integer(0, shape.dataBlocks - blocks), blocks };
+    const hot = shape.dataBlocks >> 1;
+    const [first, last] = random.chance(shape.hotShare)
+      ? [Math.max(0, hot - blocks + 1), Math.min(hot, shape.dataBlocks - blocks)]
+      : [0, shape.dataBlocks - blocks];
+    return { lba: random.integer(first, last), blocks };
   };
 
   function read(next: () => void): void {

@@ -13,7 +13,7 @@ import { planOf, runTrial } from './trial.ts';
 import type { RunResult } from './world.ts';
 import { run } from './world.ts';
 
-const SECONDS = 5;
+const SECONDS = 20;
 
 const runRegister = (seed: number): Promise<RunResult> =>
   runTrial({ front: 'register', seed, seconds: SECONDS });
@@ -35,7 +35,7 @@ test('no checker accuses a perfect storage, whatever the faults, and every kind 
     commands += result.commands;
     for (const kind of result.faults.keys()) happened.add(kind);
   }
-  assert.ok(commands > 50_000, `${commands} commands`);
+  assert.ok(commands > 10_000, `${commands} commands`);
   // This storage has no disks.
   const expected = LOUD_KINDS.filter((kind) => !/disk/i.test(kind));
   assert.deepEqual(

@@ -25,6 +25,7 @@ import { startNemesis } from './nemesis.ts';
 import type { Network } from './network.ts';
 import { createNetwork } from './network.ts';
 import { acceptPath } from './portal.ts';
+import { createRhythm } from './rhythm.ts';
 import type { Scheduler } from './scheduler.ts';
 import { createScheduler } from './scheduler.ts';
 import type { StorageFront } from './storage.ts';
@@ -86,7 +87,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
   const trace = createTrace(() => scheduler.now(), options.traceLines);
   const network = createNetwork({ scheduler, random: random.fork('network'), trace });
   const observations = createObservationChecker();
-  const shape = drawShape(random.fork('shape'));
+  const shape = drawShape(random.fork('shape'), plan.initiators);
   const history = createHistory();
   using bugs = watchForBugs();
 
@@ -109,13 +110,19 @@ export async function run(options: RunOptions): Promise<RunResult> {
   attach(network, hosts, plan.nodes, front);
 
   let stopped = false;
+  const rhythm = createRhythm({
+    shape: shape.rhythm,
+    scheduler,
+    random: random.fork('rhythm'),
+    moments: plan.faults.flatMap(({ atMs, durationMs }) => [atMs, atMs + durationMs]),
+  });
   const initiators = hosts.slice(plan.nodes).map((host) => {
     const own = random.fork(`initiator ${host.id}`);
     const links = paths.filter(({ initiator }) => initiator === host.id);
     const { id, clock } = host;
     const initiator = createInitiator({ id, clock, random: own, network, links, times: drawPathTimes(own) });
     const now = (): number => scheduler.now();
-    startWorkload({ shape, random: own, history, now, clock, initiator, stopped: () => stopped });
+    startWorkload({ shape, rhythm, random: own, history, now, clock, initiator, stopped: () => stopped });
     return initiator;
   });
 

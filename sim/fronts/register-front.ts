@@ -18,7 +18,10 @@ export const REGISTER_FLAWS = {
     what: 'GOOD before anything was written, and now and then it never is',
     foundBy: ORDER,
   },
-  staleRead: { what: 'a read returns what the block held before the last write', foundBy: ORDER },
+  staleRead: {
+    what: 'a read returns what the block held before the last write',
+    foundBy: [...ORDER, 'lockNotAtomic'],
+  },
   lostWrite: { what: 'GOOD, and nothing was written', foundBy: ORDER },
   tornWrite: { what: 'of several blocks only the first are written', foundBy: ORDER },
   tornCompareAndWrite: { what: 'only the first blocks are swapped', foundBy: ['lockNotAtomic'] },
