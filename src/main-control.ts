@@ -1,7 +1,7 @@
 /** The control process: keeps the node's state together and answers `lockstep status`. I/O goes on without it. */
 
 import type { EngineStatistics } from './engine/statistics.ts';
-import type { ToControl } from './management/control/messages.ts';
+import type { FromControl, ToControl } from './management/control/messages.ts';
 import { serveStatus, type StatusServer } from './management/control/server.ts';
 import type { NodeStatus } from './management/control/status.ts';
 import { createLog, levelOfChildren } from './runtime/log.ts';
@@ -28,6 +28,8 @@ export function runControl(): void {
           status = { node, portals, targets, engines: [] };
           const current = (): NodeStatus => ({ ...status!, engines: [...engines.values()] });
           if (stateDirectory !== undefined) server = serveStatus(stateDirectory, current, trace);
+          const ready: FromControl = { kind: 'ready' };
+          void Promise.resolve(server?.ready).then(() => parent.send(ready));
           return;
         }
         case 'statistics':

@@ -11,7 +11,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { Arrival, Child, ChildHandlers, Listen } from '../ports/process.ts';
 import { backoffMs } from './keeper.ts';
 import { planExport } from './export-plan.ts';
-import { createSupervisor, STOP_MS_MAX, type Supervisor } from './supervisor.ts';
+import { CONTROL_START_MS_MAX, createSupervisor, STOP_MS_MAX, type Supervisor } from './supervisor.ts';
 
 interface FakeChild extends Child {
   readonly role: string;
@@ -117,7 +117,7 @@ function world(behave: (child: FakeChild, kind: string) => void, listen?: Listen
 }
 
 function obedient(child: FakeChild, kind: string): void {
-  if (kind === 'start' && child.role !== 'control') child.handlers.onMessage({ kind: 'ready' });
+  if (kind === 'start') child.handlers.onMessage({ kind: 'ready' });
   if (kind === 'drain' || kind === 'stop') child.handlers.onExit({ status: 0, signal: undefined });
 }
 
@@ -136,6 +136,25 @@ test('a node is ready when all its engines are', async () => {
     children.map((child) => child.role),
     ['control', 'engine 0', 'engine 1'],
   );
+});
+
+test('a start waits for control, too, but neither for one that dies nor for ever', async () => {
+  for (const [behave, ms] of [
+    ['is silent', CONTROL_START_MS_MAX],
+    ['dies', 0],
+  ] as const) {
+    const { supervisor, children, advance } = world((child, kind) => {
+      if (child.role !== 'control') obedient(child, kind);
+      else if (behave === 'dies') child.handlers.onExit({ status: 1, signal: undefined });
+    });
+    let started = false;
+    const starting = supervisor.start().then((result) => (started = result.ok));
+    await settled();
+    assert.equal(started, ms === 0, behave);
+    if (ms > 0) assert.equal(children.length, 3);
+    advance(ms);
+    assert.equal(await starting, true);
+  }
 });
 
 test('a portal in use is told, and nothing is started', async () => {

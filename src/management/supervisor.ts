@@ -2,7 +2,7 @@
  * One node's supervisor: owns the listening sockets, keeps one control and N engines running, and hands every
  * connection to the engine of its target.
  *
- *   start   listen → start engines → all ready → accept logins
+ *   start   listen → start control and engines → engines ready → accept logins → control answers, too
  *   stop    close the portals → drop unfinished logins → engines drain → control ends
  */
 
@@ -13,7 +13,7 @@ import { fail, ok, type Result } from '../base/result.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Child, Listen, Listener, SpawnChild } from '../ports/process.ts';
 import type { Trace } from '../ports/trace.ts';
-import type { ToControl } from './control/messages.ts';
+import type { FromControl, ToControl } from './control/messages.ts';
 import { type Keeper, keep } from './keeper.ts';
 import { engineSpecs, type NodePlan } from './plan.ts';
 
@@ -21,6 +21,8 @@ import { engineSpecs, type NodePlan } from './plan.ts';
 export const STOP_MS_MAX = 10_000;
 /** Of which engines may use this much to drain, so that they can still end by themselves. */
 const DRAIN_MS_MAX = 8_000;
+/** A start waits at most this long for control: I/O goes on without it. */
+export const CONTROL_START_MS_MAX = 10_000;
 
 export interface SupervisorOptions {
   readonly plan: NodePlan;
@@ -42,7 +44,7 @@ export interface Started {
 }
 
 export interface Supervisor {
-  /** Answers once, when logins are accepted or when that cannot be. */
+  /** Answers once, when logins are accepted and the status can be asked for, or when logins cannot be. */
   start(): Promise<Result<Started, StartFault>>;
   /** Answers when every process has ended: false when some had to be killed. */
   stop(): Promise<boolean>;
@@ -88,10 +90,11 @@ class NodeSupervisor implements Supervisor {
     const portals = bound.map((listener) => listener.address);
     const targets = plan.targets.map((target) => target.name);
     const specs = engineSpecs(plan, portals);
-    this.#control = this.#keepControl(portals);
+    const controlStarted = this.#startControl(portals);
     const fault = await this.#startEngines(specs);
     if (fault !== undefined) return fail(fault);
     this.#router = this.#createRouter(specs);
+    await controlStarted;
     trace('info', 'node.ready', { portals, targets });
     return ok({ portals, targets, specs, pids: this.#children().map((child) => child.pid) });
   }
@@ -129,7 +132,8 @@ class NodeSupervisor implements Supervisor {
     return keepers.flatMap((keeper) => keeper?.child ?? []);
   }
 
-  #keepControl(portals: readonly string[]): Keeper {
+  /** Resolves when control is ready, or has once ended, or takes too long. */
+  #startControl(portals: readonly string[]): Promise<void> {
     const { plan, spawn, clock, trace } = this.#options;
     const start: ToControl = {
       kind: 'start',
@@ -138,15 +142,27 @@ class NodeSupervisor implements Supervisor {
       portals,
       targets: plan.targets.map(({ name, alias, luns }) => ({ name, alias, luns })),
     };
-    return keep({
-      role: 'control',
-      index: 0,
-      spawn,
-      clock,
-      trace,
-      onStarted: (child) => child.send(start),
-      onMessage: () => undefined,
-      onEnded: () => undefined,
+    return new Promise((resolve) => {
+      const limit = clock.after(CONTROL_START_MS_MAX, () => {
+        trace('warn', 'control.slow', { waitedMs: CONTROL_START_MS_MAX });
+        resolve();
+      });
+      const settle = (): void => {
+        limit.cancel();
+        resolve();
+      };
+      this.#control = keep({
+        role: 'control',
+        index: 0,
+        spawn,
+        clock,
+        trace,
+        onStarted: (child) => child.send(start),
+        onMessage: (message) => {
+          if ((message as FromControl).kind === 'ready') settle();
+        },
+        onEnded: settle,
+      });
     });
   }
 

@@ -1,4 +1,4 @@
-/** What the supervisor tells the control process. Values are structured-cloned; both are the same build. */
+/** What the supervisor and the control process tell each other. Values are structured-cloned; both are the same build. */
 
 import type { LunSpec } from '../../engine/spec.ts';
 import type { EngineStatistics } from '../../engine/statistics.ts';
@@ -20,3 +20,6 @@ export type ToControl =
   | { readonly kind: 'statistics'; readonly statistics: EngineStatistics }
   | { readonly kind: 'engineEnded'; readonly engine: number }
   | { readonly kind: 'stop' };
+
+/** Answers `start`: whoever asks for the status gets it now, or cannot (the log says why). */
+export type FromControl = { readonly kind: 'ready' };

@@ -14,6 +14,8 @@ const CLIENTS_MAX = 16;
 const ANSWER_MS_MAX = 5000;
 
 export interface StatusServer {
+  /** The socket takes clients from now on, or there is none and the log says why. */
+  readonly ready: Promise<void>;
   close(): void;
 }
 
@@ -25,20 +27,26 @@ export function serveStatus(directory: string, status: () => NodeStatus, trace: 
     client.end(`${JSON.stringify(status())}\n`);
   });
   server.maxConnections = CLIENTS_MAX;
-  server.on('error', (error) => trace('warn', 'control.noSocket', { file, cause: error.message }));
-  try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
-    rmSync(file, { force: true }); // left by one that was killed
-    const mask = process.umask(0o177);
-    server.listen(file, () => chmodSync(file, 0o600));
-    process.umask(mask);
-  } catch (error) {
-    trace('warn', 'control.noSocket', {
-      file,
-      cause: error instanceof Error ? error.message : String(error),
-    });
-  }
+  const ready = new Promise<void>((resolve) => {
+    const failed = (error: unknown): void => {
+      const cause = error instanceof Error ? error.message : String(error);
+      trace('warn', 'control.noSocket', { file, cause });
+      resolve();
+    };
+    server.on('error', failed);
+    server.on('listening', resolve);
+    try {
+      mkdirSync(directory, { recursive: true, mode: 0o700 });
+      rmSync(file, { force: true }); // left by one that was killed
+      const mask = process.umask(0o177);
+      server.listen(file, () => chmodSync(file, 0o600));
+      process.umask(mask);
+    } catch (error) {
+      failed(error);
+    }
+  });
   return {
+    ready,
     close: () => {
       server.close();
       rmSync(file, { force: true });
