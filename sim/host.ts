@@ -52,6 +52,48 @@ const TIMERS = -1;
 const CLOCK_ORIGIN_MS_MAX = 86_400_000;
 const STEP_MS = 0.001;
 
+/** What its timers need of a host. */
+interface Timers {
+  readonly scheduler: Scheduler;
+  readonly rate: number;
+  now(): number;
+  /** It came up in true time. */
+  due(timer: HostTimer): void;
+}
+
+/** A class, because one is made for every command. Times are those of the host. */
+class HostTimer implements Timer {
+  readonly dueAt: number;
+  readonly incarnation: number;
+  readonly #timers: Timers;
+  #action: (() => void) | undefined;
+  #scheduled: Timer | undefined;
+
+  constructor(timers: Timers, incarnation: number, dueAt: number, action: () => void) {
+    this.#timers = timers;
+    this.incarnation = incarnation;
+    this.dueAt = dueAt;
+    this.#action = action;
+  }
+
+  arm(): void {
+    const timers = this.#timers;
+    const steps = Math.ceil((this.dueAt - timers.now()) / timers.rate / STEP_MS);
+    this.#scheduled = timers.scheduler.after(Math.max(1, steps) * STEP_MS, () => timers.due(this));
+  }
+
+  run(): void {
+    const action = this.#action;
+    this.#action = undefined;
+    action?.();
+  }
+
+  cancel(): void {
+    this.#action = undefined;
+    this.#scheduled?.cancel();
+  }
+}
+
 export function createHost(options: HostOptions): Host {
   const { id, scheduler, random } = options;
   const rate = 1 + options.drift;
@@ -61,7 +103,7 @@ export function createHost(options: HostOptions): Host {
   /** Source → what waits, in order. */
   let waiting = new Map<number, (() => void)[]>();
   /** Timers that came up while the clock stood still: not due yet, by their own clock. */
-  let stoppedTimers: (() => void)[] = [];
+  let stoppedTimers: HostTimer[] = [];
 
   const local = (): number =>
     state === 'vmPaused' ? localBase : localBase + (scheduler.now() - trueBase) * rate;
@@ -74,33 +116,23 @@ export function createHost(options: HostOptions): Host {
     else queue.push(action);
   }
 
+  const timers: Timers = {
+    scheduler,
+    rate,
+    now: local,
+    due(timer) {
+      if (timer.incarnation !== incarnation) return;
+      if (state === 'vmPaused') stoppedTimers.push(timer);
+      else if (local() < timer.dueAt) timer.arm();
+      else if (state === 'running') timer.run();
+      else deliver(TIMERS, () => timer.run());
+    },
+  };
+
   function after(delayMs: number, action: () => void): Timer {
-    const due = local() + Math.max(0, delayMs);
-    const born = incarnation;
-    let live = true;
-    let scheduled: Timer;
-    const run = (): void => {
-      if (!live) return;
-      live = false;
-      action();
-    };
-    const arm = (): void => {
-      const delayMs = (due - local()) / rate;
-      scheduled = scheduler.after(Math.max(1, Math.ceil(delayMs / STEP_MS)) * STEP_MS, fire);
-    };
-    const fire = (): void => {
-      if (born !== incarnation) return;
-      if (state === 'vmPaused') stoppedTimers.push(fire);
-      else if (local() < due) arm();
-      else deliver(TIMERS, run);
-    };
-    arm();
-    return {
-      cancel: () => {
-        live = false;
-        scheduled.cancel();
-      },
-    };
+    const timer = new HostTimer(timers, incarnation, local() + Math.max(0, delayMs), action);
+    timer.arm();
+    return timer;
   }
 
   function drain(): void {
@@ -135,9 +167,9 @@ export function createHost(options: HostOptions): Host {
     pauseVm: () => change(['running'], 'vmPaused'),
     resume() {
       if (!change(['frozen', 'vmPaused'], 'running')) return false;
-      const timers = stoppedTimers;
+      const stopped = stoppedTimers;
       stoppedTimers = [];
-      for (const fire of timers) fire();
+      for (const timer of stopped) timers.due(timer);
       drain();
       return true;
     },

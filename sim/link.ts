@@ -41,6 +41,10 @@ export interface Degradation {
 interface DirectionState {
   cuts: number;
   degradations: Degradation[];
+  /** Of all degradations together. */
+  delayFactor: number;
+  loss: number;
+  duplication: number;
   /** Until when earlier messages occupy the wire. */
   busyUntil: number;
 }
@@ -65,13 +69,11 @@ export function createLink(id: number, options: LinkOptions, random: Prng): Link
     ...options,
     id,
     isCut: (direction) => directions[direction].cuts > 0,
-    lossOf: (direction) => Math.max(0, ...directions[direction].degradations.map((d) => d.loss ?? 0)),
-    duplicationOf: (direction) =>
-      Math.max(0, ...directions[direction].degradations.map((d) => d.duplication ?? 0)),
+    lossOf: (direction) => directions[direction].loss,
+    duplicationOf: (direction) => directions[direction].duplication,
     draw(direction, bytes, now) {
       const state = directions[direction];
-      let factor = 1;
-      for (const degradation of state.degradations) factor *= degradation.delayFactor ?? 1;
+      const factor = state.delayFactor;
       const spike = random.chance(delay.spikeChance) ? random.exponential(delay.spikeMeanMs) : 0;
       const onTheWay = (delay.minMs + random.exponential(delay.meanMs) + spike) * factor;
       if (options.bytesPerMs === Infinity) return onTheWay;
@@ -89,16 +91,24 @@ export function createLink(id: number, options: LinkOptions, random: Prng): Link
     },
     degrade(direction, degradation) {
       const state = directions[direction];
-      state.degradations.push(degradation);
+      setDegradations(state, [...state.degradations, degradation]);
       return once(() => {
-        state.degradations = state.degradations.filter((other) => other !== degradation);
+        const others = state.degradations.filter((other) => other !== degradation);
+        setDegradations(state, others);
       });
     },
   };
 }
 
 function newDirection(): DirectionState {
-  return { cuts: 0, degradations: [], busyUntil: 0 };
+  return { cuts: 0, degradations: [], delayFactor: 1, loss: 0, duplication: 0, busyUntil: 0 };
+}
+
+function setDegradations(state: DirectionState, degradations: Degradation[]): void {
+  state.degradations = degradations;
+  state.delayFactor = degradations.reduce((factor, d) => factor * (d.delayFactor ?? 1), 1);
+  state.loss = Math.max(0, ...degradations.map((d) => d.loss ?? 0));
+  state.duplication = Math.max(0, ...degradations.map((d) => d.duplication ?? 0));
 }
 
 function once(action: () => void): () => void {

@@ -22,9 +22,11 @@ export interface Scheduler extends Clock {
   readonly executed: number;
   /** Events in the heap, cancelled ones included. */
   readonly size: number;
-  /** Runs events up to and including `untilMs`, or until `stop` says so; then time is `untilMs`, or where it stopped. */
-  run(untilMs: number, stop?: () => boolean): void;
-  runSettled(untilMs: number, stop?: () => boolean): Promise<void>;
+  /** Runs events up to and including `untilMs`, or until one halts the run; then time is `untilMs`, or where it was. */
+  run(untilMs: number): void;
+  runSettled(untilMs: number): Promise<void>;
+  /** Ends the run that is under way after this event. */
+  halt(): void;
 }
 
 const MICROSECONDS = 1000;
@@ -55,6 +57,7 @@ class Entry implements Timer {
 export function createScheduler(): Scheduler {
   let heap: Entry[] = [];
   let [now, order, executed, cancelled] = [0, 0, 0, 0];
+  let halted = false;
 
   const onCancel = (): void => {
     cancelled++;
@@ -66,6 +69,7 @@ export function createScheduler(): Scheduler {
   };
 
   function next(until: number): (() => void) | undefined {
+    if (halted) return undefined;
     while (heap.length > 0 && heap[0]!.at <= until) {
       const entry = pop(heap);
       const { action } = entry;
@@ -90,16 +94,18 @@ export function createScheduler(): Scheduler {
       push(heap, entry);
       return entry;
     },
-    run(untilMs, stop) {
+    run(untilMs) {
       const until = Math.round(untilMs * MICROSECONDS);
-      while (stop?.() !== true) {
+      halted = false;
+      for (;;) {
         const action = next(until);
         if (action === undefined) return;
         action();
       }
     },
-    async runSettled(untilMs, stop) {
+    async runSettled(untilMs) {
       const until = Math.round(untilMs * MICROSECONDS);
+      halted = false;
       // What the caller has begun settles first.
       let unsettled = true;
       const mark = (): void => {
@@ -113,13 +119,16 @@ export function createScheduler(): Scheduler {
             await drained();
             unsettled = false;
           }
-          const action = stop?.() === true ? undefined : next(until);
+          const action = next(until);
           if (action === undefined) return;
           action();
         }
       } finally {
         unhook();
       }
+    },
+    halt() {
+      halted = true;
     },
     get executed() {
       return executed;

@@ -94,6 +94,8 @@ class End implements StreamEnd {
   paused = false;
   /** Arrived in the process while it had paused. */
   stash: Item[] = [];
+  /** Of the head of the queue. */
+  readonly onArrival: () => void;
   readonly #connection: Connection;
 
   constructor(connection: Connection, side: Direction, link: Link, local: number, remote: number) {
@@ -103,11 +105,12 @@ class End implements StreamEnd {
     this.link = link;
     this.local = local;
     this.remote = remote;
+    this.onArrival = () => connection.arrive(this);
   }
 
   send(message: unknown, bytes: number): boolean {
     if (this.closed) return true;
-    assert(this.backlog <= BACKLOG_MAX, `endpoint ${this.local} heeds back-pressure`);
+    if (this.backlog > BACKLOG_MAX) assert(false, `endpoint ${this.local} heeds back-pressure`);
     this.backlog += bytes;
     this.#connection.enqueue(this, { kind: 'data', message, bytes, at: 0 });
     this.full ||= this.backlog > BACKLOG_HIGH;
@@ -165,13 +168,11 @@ export class Connection {
     const head = from.queue[0];
     if (head === undefined || from.armed) return;
     from.armed = true;
-    this.#world.scheduler.after(head.at - this.#world.scheduler.now(), () => {
-      from.armed = false;
-      this.#arrive(from);
-    });
+    this.#world.scheduler.after(head.at - this.#world.scheduler.now(), from.onArrival);
   }
 
-  #arrive(from: End): void {
+  arrive(from: End): void {
+    from.armed = false;
     const to = this.other(from);
     const item = from.queue[0];
     if (item === undefined || this.link.isCut(from.side) || (to.paused && item.kind === 'data')) return;
@@ -186,6 +187,7 @@ export class Connection {
     this.#world.trace.note(item.kind, this.id, to.local, item.bytes);
     if (to.closed) this.#consumed(from, item);
     else if (host.state === 'down') this.end(to, 'refused');
+    else if (host.state === 'running') this.#consume(from, to, item);
     else host.deliver(this.id, () => this.#consume(from, to, item));
     this.arm(from);
   }

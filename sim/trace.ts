@@ -4,7 +4,7 @@
  */
 
 export interface Trace {
-  /** `event` is a stable dotted name; the numbers say who, what and when (milliseconds are kept to the microsecond). */
+  /** `event` is a stable dotted name; the numbers say who, what and when. */
   note(event: string, a?: number, b?: number, c?: number): void;
   /** 16 hex digits over everything noted. */
   readonly hash: string;
@@ -17,11 +17,14 @@ export function createTrace(now: () => number, linesMax = 0): Trace {
   const labels = new Map<string, number>();
   const lines: string[] = [];
 
+  const folded = new Float64Array(1);
+  const halves = new Int32Array(folded.buffer);
+
   function fold(value: number): void {
-    const scaled = Math.round(value * 1000);
-    low = Math.imul(low ^ (scaled | 0), 0x01000193);
+    folded[0] = value;
+    low = Math.imul(low ^ halves[0]!, 0x01000193);
     low ^= low >>> 15;
-    high = Math.imul(high ^ Math.floor(scaled / 0x1_0000_0000) ^ low, 0x85ebca6b);
+    high = Math.imul(high ^ halves[1]! ^ low, 0x85ebca6b);
     high ^= high >>> 13;
   }
 

@@ -104,7 +104,10 @@ export async function run(options: RunOptions): Promise<RunResult> {
     hosts: nodes,
     trace,
     shape,
-    observe: (observation) => observations.observe(observation, scheduler.now()),
+    observe(observation) {
+      observations.observe(observation, scheduler.now());
+      if (observations.violation !== undefined) scheduler.halt();
+    },
     flaw: options.flaw,
   });
   attach(network, hosts, plan.nodes, front);
@@ -136,7 +139,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
   async function pass(ms: number): Promise<void> {
     const end = scheduler.now() + ms;
     while (!broken() && scheduler.now() < end) {
-      await bugs.catch(() => scheduler.runSettled(Math.min(end, scheduler.now() + TURN_MS), broken));
+      await bugs.catch(() => scheduler.runSettled(Math.min(end, scheduler.now() + TURN_MS)));
       await setImmediate();
     }
   }
