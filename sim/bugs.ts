@@ -13,6 +13,8 @@ export interface BugWatch extends Disposable {
   readonly violation: BugViolation | undefined;
   /** Runs `action`; what it throws is kept. */
   catch(action: () => Promise<void>): Promise<void>;
+  /** The same without promises; undefined if it threw. */
+  guard<T>(action: () => T): T | undefined;
 }
 
 const STACK_LINES_MAX = 8;
@@ -39,6 +41,14 @@ export function watchForBugs(): BugWatch {
         await action();
       } catch (error) {
         keep(error);
+      }
+    },
+    guard(action) {
+      try {
+        return action();
+      } catch (error) {
+        keep(error);
+        return undefined;
       }
     },
     [Symbol.dispose]() {

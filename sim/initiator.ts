@@ -44,8 +44,9 @@ export interface InitiatorOptions {
   readonly times: PathTimes;
 }
 
-/** After "unavailable" a task waits this long before it tries again. */
+/** After "unavailable" a task waits this long before it tries again, and after each further one twice as long. */
 const RETRY_MS = 20;
+const RETRY_MS_MAX = 640;
 
 /** What the common hosts do, each a little different; none gives up a session before five seconds of silence. */
 export function drawPathTimes(random: Prng): PathTimes {
@@ -87,7 +88,7 @@ export function createInitiator(options: InitiatorOptions): Initiator {
     return undefined;
   }
 
-  function attempt(task: Task): void {
+  function attempt(task: Task, retryMs = RETRY_MS): void {
     const path = choose();
     if (path === undefined) {
       waiting.push(task);
@@ -98,7 +99,7 @@ export function createInitiator(options: InitiatorOptions): Initiator {
         if (task.repeatable) attempt(task);
         else finish(task, { status: 'unknown' });
       } else if (answer.status === 'unavailable') {
-        clock.after(RETRY_MS, () => attempt(task));
+        clock.after(retryMs, () => attempt(task, Math.min(2 * retryMs, RETRY_MS_MAX)));
       } else {
         finish(task, answer);
       }

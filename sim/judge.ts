@@ -42,11 +42,25 @@ export interface Finished {
 /** Longer than any initiator needs to give up a session, log in elsewhere and try again. */
 const ANSWER_BOUND_MS = 30_000;
 
-export function judge(finished: Finished): Violation | undefined {
+export interface Judgement {
+  readonly violation: Violation | undefined;
+  /** Objects whose history was too wide to be judged. */
+  readonly undecided: number;
+}
+
+export function judge(finished: Finished): Judgement {
+  const { writes, reads, locks, reservations } = finished.history;
+  const wrong = checkRegisters(writes, reads);
+  if (wrong !== undefined) return { violation: wrong, undecided: 0 };
+  const [lock, reservation] = [checkLocks(locks), checkReservations(reservations)];
+  return {
+    violation: lock.violation ?? reservation.violation ?? judgeEnd(finished),
+    undecided: lock.undecided + reservation.undecided,
+  };
+}
+
+function judgeEnd(finished: Finished): Violation | undefined {
   const { history, calmSince, endedAt, wasQuiet } = finished;
-  const { writes, reads, locks, reservations } = history;
-  const seen = checkRegisters(writes, reads) ?? checkLocks(locks) ?? checkReservations(reservations);
-  if (seen !== undefined) return seen;
   if (finished.judged === 'everything') {
     const unanswered = checkAnswers(history.commands, { calmSince, endedAt, boundMs: ANSWER_BOUND_MS });
     if (unanswered !== undefined) return unanswered;

@@ -15,7 +15,7 @@ const MINUTE_MS = 60_000;
 export function createSummary(): Summary {
   const faults = new Map<string, number>();
   const rules = new Map<string, number>();
-  let [seeds, simulatedMs, commands, events, forbidden, violations] = [0, 0, 0, 0, 0, 0];
+  let [seeds, simulatedMs, commands, events, forbidden, violations, undecided] = [0, 0, 0, 0, 0, 0, 0];
 
   return {
     get violations() {
@@ -27,6 +27,7 @@ export function createSummary(): Summary {
       commands += result.commands;
       events += result.events;
       forbidden += result.forbidden;
+      undecided += result.undecided;
       for (const [kind, count] of result.faults) faults.set(kind, (faults.get(kind) ?? 0) + count);
       if (result.violation === undefined) return;
       violations++;
@@ -38,7 +39,7 @@ export function createSummary(): Summary {
         `${seeds} seeds, ${hours.toFixed(2)} simulated hours, ${(hours / (cpuMs / MINUTE_MS)).toFixed(1)} per CPU minute, ` +
           `${commands} commands checked, ${Math.round((events / cpuMs) * 1000)} events per CPU second`,
         `faults: ${list(faults)}; left out for the budget: ${forbidden}`,
-        `violations: ${violations === 0 ? 'none' : list(rules)}`,
+        `violations: ${list(rules)}; histories too wide to be judged: ${undecided}`,
       ].join('\n');
     },
   };

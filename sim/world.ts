@@ -12,7 +12,6 @@ import { createPrng } from '../src/base/prng.ts';
 import { watchForBugs } from './bugs.ts';
 import type { Observation } from './checkers/observations.ts';
 import { createObservationChecker } from './checkers/observations.ts';
-import type { History } from './history.ts';
 import { createHistory } from './history.ts';
 import type { Host } from './host.ts';
 import { CLOCK_DRIFT_MAX, createHost } from './host.ts';
@@ -20,7 +19,7 @@ import { createInitiator, drawPathTimes } from './initiator.ts';
 import type { Violation } from './judge.ts';
 import { judge } from './judge.ts';
 import type { DelayShape, Link, LinkKind } from './link.ts';
-import type { Nemesis, Plan } from './nemesis.ts';
+import type { Plan } from './nemesis.ts';
 import { startNemesis } from './nemesis.ts';
 import type { Network } from './network.ts';
 import { createNetwork } from './network.ts';
@@ -63,6 +62,8 @@ export interface RunOptions {
 
 export interface RunResult {
   readonly violation: Violation | undefined;
+  /** Objects of which the checkers could not say whether they are right. */
+  readonly undecided: number;
   /** Equal runs have equal hashes. */
   readonly traceHash: string;
   readonly events: number;
@@ -144,7 +145,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
     }
   }
   await pass(plan.safetyMs);
-  nemesis.calm();
+  bugs.guard(() => nemesis.calm());
   const calmSince = scheduler.now();
   await pass(plan.livenessMs);
   stopped = true;
@@ -152,19 +153,22 @@ export async function run(options: RunOptions): Promise<RunResult> {
   const latest = scheduler.now() + QUIET_MS_MAX;
   while (!broken() && !ended() && scheduler.now() < latest) await pass(QUIET_STEP_MS);
 
-  const violation =
-    bugs.violation ??
-    observations.violation ??
-    judge({
-      history,
-      front,
-      shape,
-      calmSince,
-      endedAt: scheduler.now(),
-      wasQuiet: ended(),
-      judged: options.judged,
-    });
-  return result({ violation, trace, scheduler, history, nemesis });
+  const endedAt = scheduler.now();
+  const judgement = bugs.guard(() => {
+    const { judged } = options;
+    return judge({ history, front, shape, calmSince, endedAt, wasQuiet: ended(), judged });
+  });
+  return {
+    violation: bugs.violation ?? observations.violation ?? judgement?.violation,
+    undecided: judgement?.undecided ?? 0,
+    traceHash: trace.hash,
+    events: scheduler.executed,
+    simulatedMs: endedAt,
+    commands: history.commands.length,
+    faults: nemesis.applied,
+    forbidden: nemesis.forbidden,
+    lines: trace.lines,
+  };
 }
 
 function addLinks(
@@ -224,25 +228,5 @@ function faultTargets(
       network.hostUp(node);
       front.restart(node);
     },
-  };
-}
-
-function result(ended: {
-  violation: Violation | undefined;
-  trace: Trace;
-  scheduler: Scheduler;
-  history: History;
-  nemesis: Nemesis;
-}): RunResult {
-  const { violation, trace, scheduler, history, nemesis } = ended;
-  return {
-    violation,
-    traceHash: trace.hash,
-    events: scheduler.executed,
-    simulatedMs: scheduler.now(),
-    commands: history.commands.length,
-    faults: nemesis.applied,
-    forbidden: nemesis.forbidden,
-    lines: trace.lines,
   };
 }

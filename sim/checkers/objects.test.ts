@@ -6,11 +6,17 @@ import { test } from 'node:test';
 import type {
   LockOperation,
   LockOutput,
+  ObjectViolation,
   ReservationInput,
   ReservationOperation,
   ReservationOutput,
 } from './objects.ts';
 import { checkLocks, checkReservations } from './objects.ts';
+
+const accusedLock = (history: readonly LockOperation[]): ObjectViolation | undefined =>
+  checkLocks(history).violation;
+const accusedReservation = (history: readonly ReservationOperation[]): ObjectViolation | undefined =>
+  checkReservations(history).violation;
 
 const swap = (
   expected: number,
@@ -33,18 +39,18 @@ const read = (index: number, value: number, invokedAt: number, returnedAt: numbe
 
 test('of two racing swaps one wins', () => {
   const loser = swap(0, 2, 'miscompare', 0, 10);
-  assert.equal(checkLocks([swap(0, 1, 'done', 0, 10), loser]), undefined);
-  assert.equal(checkLocks([swap(0, 1, 'done', 0, 10), swap(0, 2, 'done', 5, 15)])?.rule, 'lockNotAtomic');
-  assert.equal(checkLocks([loser, swap(0, 1, 'done', 20, 30)])?.rule, 'lockNotAtomic');
+  assert.equal(accusedLock([swap(0, 1, 'done', 0, 10), loser]), undefined);
+  assert.equal(accusedLock([swap(0, 1, 'done', 0, 10), swap(0, 2, 'done', 5, 15)])?.rule, 'lockNotAtomic');
+  assert.equal(accusedLock([loser, swap(0, 1, 'done', 20, 30)])?.rule, 'lockNotAtomic');
 });
 
 test('a swap without an answer may have been done until it was given up, and not later', () => {
   const unknown = swap(0, 1, undefined, 0, 10);
-  assert.equal(checkLocks([unknown, read(0, 1, 20, 21)]), undefined);
-  assert.equal(checkLocks([unknown, read(0, 0, 20, 21)]), undefined);
-  assert.equal(checkLocks([unknown, read(0, 0, 20, 21), read(0, 1, 30, 31)])?.rule, 'lockNotAtomic');
+  assert.equal(accusedLock([unknown, read(0, 1, 20, 21)]), undefined);
+  assert.equal(accusedLock([unknown, read(0, 0, 20, 21)]), undefined);
+  assert.equal(accusedLock([unknown, read(0, 0, 20, 21), read(0, 1, 30, 31)])?.rule, 'lockNotAtomic');
   const never = { ...unknown, returnedAt: Infinity };
-  assert.equal(checkLocks([never, read(0, 0, 20, 21), read(0, 1, 30, 31)]), undefined);
+  assert.equal(accusedLock([never, read(0, 0, 20, 21), read(0, 1, 30, 31)]), undefined);
 });
 
 test('locks are judged one by one, over thousands of commands', () => {
@@ -53,7 +59,7 @@ test('locks are judged one by one, over thousands of commands', () => {
     history.push({ ...swap(i, i + 1, i % 7 === 0 ? undefined : 'done', i * 10, i * 10 + 15), lba: 9 });
     history.push({ ...swap(i, i + 1, 'done', i * 10, i * 10 + 15), lba: 11 });
   }
-  assert.equal(checkLocks(history), undefined);
+  assert.equal(accusedLock(history), undefined);
 });
 
 const reserve = (
@@ -77,17 +83,17 @@ const BOTH = [
 
 test('one holds the reservation until it is released, cleared or preempted', () => {
   const held = [...BOTH, reserve(1, { kind: 'reserve' }, 'done', 20)];
-  assert.equal(checkReservations([...held, reserve(2, { kind: 'reserve' }, 'conflict', 30)]), undefined);
+  assert.equal(accusedReservation([...held, reserve(2, { kind: 'reserve' }, 'conflict', 30)]), undefined);
   const twice = [...held, reserve(2, { kind: 'reserve' }, 'done', 30)];
-  assert.equal(checkReservations(twice)?.rule, 'reservationNotAtomic');
+  assert.equal(accusedReservation(twice)?.rule, 'reservationNotAtomic');
   const preempted = [...held, reserve(2, { kind: 'preempt', victim: 101 }, 'done', 30)];
   const state = { generation: 3, holder: 102, keys: [102] };
   assert.equal(
-    checkReservations([...preempted, reserve(1, { kind: 'readReservation' }, state, 40)]),
+    accusedReservation([...preempted, reserve(1, { kind: 'readReservation' }, state, 40)]),
     undefined,
   );
-  assert.equal(checkReservations([...preempted, reserve(1, { kind: 'write' }, 'conflict', 40)]), undefined);
-  assert.notEqual(checkReservations([...preempted, reserve(1, { kind: 'write' }, 'done', 40)]), undefined);
+  assert.equal(accusedReservation([...preempted, reserve(1, { kind: 'write' }, 'conflict', 40)]), undefined);
+  assert.notEqual(accusedReservation([...preempted, reserve(1, { kind: 'write' }, 'done', 40)]), undefined);
 });
 
 test('a preemption without an answer explains either end', () => {
@@ -97,7 +103,7 @@ test('a preemption without an answer explains either end', () => {
     [3, [102]],
   ] as const)
     assert.equal(
-      checkReservations([
+      accusedReservation([
         ...unknown,
         reserve(1, { kind: 'readReservation' }, { generation, holder: 0, keys }, 40),
       ]),
@@ -105,7 +111,7 @@ test('a preemption without an answer explains either end', () => {
     );
   const wrong = { generation: 4, holder: 0, keys: [102] };
   assert.notEqual(
-    checkReservations([...unknown, reserve(1, { kind: 'readReservation' }, wrong, 40)]),
+    accusedReservation([...unknown, reserve(1, { kind: 'readReservation' }, wrong, 40)]),
     undefined,
   );
 });

@@ -7,8 +7,8 @@
  */
 
 import type { ReservationCommand } from '../storage.ts';
-import type { Operation, SequentialModel } from './linearizable.ts';
-import { isLinearizable } from './linearizable.ts';
+import type { Operation, SequentialModel, Verdict } from './linearizable.ts';
+import { judgeOrder } from './linearizable.ts';
 
 export type LockInput =
   | { readonly kind: 'readBlock'; readonly index: number }
@@ -48,22 +48,46 @@ export interface ObjectViolation {
   readonly explanation: string;
 }
 
-export function checkLocks(operations: readonly LockOperation[]): ObjectViolation | undefined {
-  for (const [lba, history] of groupBy(operations, (operation) => operation.lba)) {
-    if (isLinearizable(history, lockModel(history[0]!.blocks))) continue;
-    const explanation = `lock at block ${lba}: no order of its ${history.length} commands explains their answers`;
-    return { rule: 'lockNotAtomic', explanation };
-  }
-  return undefined;
+export interface ObjectsVerdict {
+  readonly violation: ObjectViolation | undefined;
+  /** Objects with which the search did not come to an end. */
+  readonly undecided: number;
 }
 
-export function checkReservations(operations: readonly ReservationOperation[]): ObjectViolation | undefined {
-  for (const [device, history] of groupBy(operations, (operation) => operation.device)) {
-    if (isLinearizable(history, RESERVATIONS)) continue;
-    const explanation = `reservations of device ${device}: no order of ${history.length} commands explains their answers`;
-    return { rule: 'reservationNotAtomic', explanation };
+export function checkLocks(operations: readonly LockOperation[]): ObjectsVerdict {
+  return judgeEach(
+    groupBy(operations, (operation) => operation.lba),
+    (history) => judgeOrder(history, lockModel(history[0]!.blocks)),
+    (lba, { length }) => ({
+      rule: 'lockNotAtomic',
+      explanation: `lock at block ${lba}: no order of its ${length} commands explains their answers`,
+    }),
+  );
+}
+
+export function checkReservations(operations: readonly ReservationOperation[]): ObjectsVerdict {
+  return judgeEach(
+    groupBy(operations, (operation) => operation.device),
+    (history) => judgeOrder(history, RESERVATIONS),
+    (device, { length }) => ({
+      rule: 'reservationNotAtomic',
+      explanation: `reservations of device ${device}: no order of ${length} commands explains their answers`,
+    }),
+  );
+}
+
+function judgeEach<T>(
+  objects: ReadonlyMap<number, readonly T[]>,
+  judge: (history: readonly T[]) => Verdict,
+  accuse: (object: number, history: readonly T[]) => ObjectViolation,
+): ObjectsVerdict {
+  let undecided = 0;
+  for (const [object, history] of objects) {
+    const verdict = judge(history);
+    if (verdict === 'notLinearizable') return { violation: accuse(object, history), undecided };
+    if (verdict === 'undecided') undecided++;
   }
-  return undefined;
+  return { violation: undefined, undecided };
 }
 
 function lockModel(blocks: number): SequentialModel<readonly number[], LockInput, LockOutput> {

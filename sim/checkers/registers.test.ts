@@ -7,7 +7,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createPrng } from '../../src/base/prng.ts';
 import type { Operation, SequentialModel } from './linearizable.ts';
-import { isLinearizable } from './linearizable.ts';
+import { judgeOrder } from './linearizable.ts';
 import type { ReadResult, WriteAttempt } from './registers.ts';
 import { checkRegisters, INITIAL_VALUE } from './registers.ts';
 
@@ -101,11 +101,20 @@ test('on random small histories it agrees with the exhaustive search', () => {
       reads.push(read(value, invokedAt, returnedAt));
       operations.push({ input: {}, output: value, invokedAt, returnedAt });
     }
-    const expected = isLinearizable(operations, register);
+    const expected = judgeOrder(operations, register) === 'linearizable';
     if (expected) legal++;
     assert.equal(checkRegisters(writes, reads) === undefined, expected, `seed ${seed}`);
   }
   assert.ok(legal > 500 && legal < 5500, `both verdicts occur (${legal} legal)`);
+});
+
+test('a search that would take too long accuses nobody', () => {
+  const unknown = Array.from({ length: 12 }, (_, i) => {
+    return { input: { write: i + 1 }, output: undefined, invokedAt: i, returnedAt: 100 };
+  });
+  const impossible = { input: {}, output: 99, invokedAt: 50, returnedAt: 60 };
+  assert.equal(judgeOrder([...unknown, impossible], register), 'notLinearizable');
+  assert.equal(judgeOrder([...unknown, impossible], register, 1000), 'undecided');
 });
 
 function take(from: number[], index: number): number {
