@@ -37,8 +37,11 @@ interface HuntCommand extends Common {
 }
 
 const SHRINK_RUNS_MAX = 200;
-/** More seeds than this print only what is worth a line. */
+/** More seeds than this print only what is worth a line, and now and then how far they are. */
 const VERBOSE_SEEDS_MAX = 50;
+const PROGRESS_MS = 60_000;
+/** Only the first failing seeds are shrunk and traced. */
+const REPORTS_MAX = 3;
 
 if (process.argv[2] === CHILD) serveJobs();
 else await createProgram().parseAsync();
@@ -46,14 +49,14 @@ else await createProgram().parseAsync();
 function createProgram(): Command {
   const program = new Command('sim').description('The deterministic simulator').showHelpAfterError();
   common(program.command('run', { isDefault: true }).description('run seeds'))
-    .option('--seeds <count>', 'how many', number, 1)
+    .option('--seeds <count>', 'how many', whole, 1)
     .option('--minutes <minutes>', 'go on with seeds for as long, instead of --seeds', number)
-    .option('--shrink', 'make the plan of a failing seed small')
-    .option('--trace <lines>', 'of a failing seed show the last events', number, 0)
+    .option('--shrink', 'make the plans of failing seeds small')
+    .option('--trace <lines>', 'of failing seeds show the last events', whole, 0)
     .option('--plan <file>', 'run this plan (as --shrink prints it) instead of the drawn one')
     .action(runSeeds);
   common(program.command('hunt').description('run seeds with each planted flaw until it is found'))
-    .option('--seeds <count>', 'at most, for each flaw', number, 200)
+    .option('--seeds <count>', 'at most, for each flaw', whole, 200)
     .action(hunt);
   return program;
 }
@@ -62,27 +65,32 @@ function common(command: Command): Command {
   return command
     .addOption(new Option('--front <name>', 'what stands behind').choices(frontNames).default('register'))
     .option('--flaw <name>', 'plant this flaw in it')
-    .option('--seed <seed>', 'the first', number, 1)
+    .option('--seed <seed>', 'the first', whole, 1)
     .option('--seconds <seconds>', 'simulated time with faults in each run', number, 60)
-    .option('--jobs <processes>', 'at a time', number, 1);
+    .option('--jobs <processes>', 'at a time', whole, 1);
 }
 
 async function runSeeds(options: RunCommand): Promise<void> {
   checkFlaw(options);
   if (options.plan !== undefined)
     return runPlan(options, JSON.parse(readFileSync(options.plan, 'utf8')) as Plan);
-  const summary = createSummary();
+  const { settings }: FrontKind = FRONTS[options.front];
+  const summary = createSummary(settings.flatMap(({ kinds }) => kinds));
+  const verbose = options.minutes === undefined && options.seeds <= VERBOSE_SEEDS_MAX;
   const failed: Trial[] = [];
+  let saidAt = performance.now();
   const cpuMs = await runJobs(trialsOf(options), options.jobs, (answer) => {
     if (answer.kind !== 'trial') return;
-    const { trial, result } = answer;
-    summary.add(result);
-    if (result.violation !== undefined) failed.push(trial);
-    if (result.violation !== undefined || options.seeds <= VERBOSE_SEEDS_MAX) console.log(lineOf(answer));
+    summary.add(answer.result);
+    if (answer.result.violation !== undefined) failed.push(answer.trial);
+    if (answer.result.violation !== undefined || verbose) console.log(lineOf(answer));
+    if (performance.now() - saidAt < PROGRESS_MS) return;
+    saidAt = performance.now();
+    console.log(`${summary.seeds} seeds so far, ${failed.length} failed`);
   });
-  for (const trial of failed) await report(trial, planOf(trial), options);
+  for (const trial of failed.slice(0, REPORTS_MAX)) await report(trial, planOf(trial), options);
   console.log(summary.text(cpuMs));
-  if (summary.violations > 0) process.exitCode = 1;
+  if (failed.length > 0) process.exitCode = 1;
 }
 
 function* trialsOf({ front, flaw, seed, seeds, seconds, minutes }: RunCommand): Generator<Job> {
@@ -154,4 +162,10 @@ function number(text: string): number {
   const value = Number(text);
   if (text !== '' && value >= 0) return value;
   throw new InvalidArgumentError('write a number.');
+}
+
+function whole(text: string): number {
+  const value = number(text);
+  if (Number.isSafeInteger(value)) return value;
+  throw new InvalidArgumentError('write a whole number.');
 }
