@@ -1,141 +1,135 @@
 /**
- * Goal: all sessions together hold no more than the node's limit and one command, nobody waits for ever, and who fills
- * the memory does not stop small commands of others. Method: many initiators of one node, the test ends their commands.
+ * Goal: all sessions together hold no more than the node's limit, who keeps to his share begins at once, and nobody
+ * waits for ever. Method: accounts without sessions, the worst order of takings, and random ones.
  */
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Status } from '../ports/scsi-target.ts';
-import { Budget } from './budget.ts';
-import { COMMAND_BYTES_MAX, NODE_BYTES_MAX, SESSION_BYTES_MAX } from './limits.ts';
-import { bytes, ready, type Ready } from './testing/ready.ts';
-import { RawInitiator } from './testing/raw-initiator.ts';
+import { createPrng } from '../base/prng.ts';
+import { type Account, Budget } from './budget.ts';
+import {
+  COMMAND_BYTES_MAX,
+  CONNECTIONS_MAX,
+  NODE_BYTES_COMMON_MAX,
+  NODE_BYTES_MAX,
+  SESSION_BYTES_MAX,
+} from './limits.ts';
 
-const FULL_SESSIONS = NODE_BYTES_MAX / SESSION_BYTES_MAX;
+const KIB = 1024;
+const account = (wake: () => void = () => undefined): Account => ({ bytes: 0, running: 0, wake });
+const heldBy = (accounts: readonly Account[]): number => accounts.reduce((sum, { bytes }) => sum + bytes, 0);
 
-function another(context: Ready, isid: number, keys: readonly string[] = []): RawInitiator {
-  const initiator = new RawInitiator(context.bench);
-  initiator.loggedIn(initiator.login({ isid, keys })!, keys);
-  return initiator;
-}
-
-/** Ends the running task that is `index`-th of those there are, and says whether there was one. */
-function endOne(context: Ready, index = 0): boolean {
-  const running = context.device.nexuses.flatMap((nexus) =>
-    nexus.tasks.filter((task) => !ended.has(task)).map((task) => ({ nexus, task })),
-  );
-  const one = running[index];
-  if (one === undefined) return false;
-  ended.add(one.task);
-  one.nexus.finish(one.task, Status.GOOD);
-  return true;
-}
-const ended = new WeakSet<object>();
-
-function runningBytes(context: Ready): number {
-  let sum = 0;
-  for (const nexus of context.device.nexuses) {
-    for (const task of nexus.tasks) if (!ended.has(task)) sum += task.dataInBufferLength;
+test('in the worst order of takings, by as many sessions as there may be, no more is held than the limit', () => {
+  const budget = new Budget();
+  const first = account();
+  budget.take(first, NODE_BYTES_COMMON_MAX - 1);
+  assert.ok(budget.admits(first, COMMAND_BYTES_MAX), 'one command goes beyond');
+  budget.take(first, COMMAND_BYTES_MAX);
+  const others = Array.from({ length: CONNECTIONS_MAX - 1 }, () => account());
+  for (const other of others) {
+    let step = SESSION_BYTES_MAX;
+    for (; step >= 1; step /= 2) while (budget.admits(other, step)) budget.take(other, step);
+    assert.ok(other.bytes >= 64 * KIB, 'the least share is a small command');
   }
-  return sum;
-}
-
-/** Sessions that hold all of the node's memory but `free` bytes, which some large command may exceed. */
-function fill(context: Ready, free: number): void {
-  for (let session = 0; session < FULL_SESSIONS; session++) {
-    const initiator = session === 0 ? context.initiator : another(context, session + 1);
-    const last = session === FULL_SESSIONS - 1 ? free : 0;
-    initiator.command({ itt: 1, read: COMMAND_BYTES_MAX });
-    initiator.command({ itt: 2, read: COMMAND_BYTES_MAX - last });
-  }
-}
-
-test('beyond the limit of the node one command runs, in all; small ones of sessions that hold nothing run always', () => {
-  const context = ready();
-  fill(context, 1024);
-  const [a, b, c] = [another(context, 101), another(context, 102), another(context, 103)];
-  a.command({ itt: 1, read: COMMAND_BYTES_MAX });
-  assert.equal(runningBytes(context), NODE_BYTES_MAX - 1024 + COMMAND_BYTES_MAX);
-  b.command({ itt: 1, read: COMMAND_BYTES_MAX });
-  c.command({ itt: 1, read: 512 });
-  c.command({ itt: 2, read: 512 });
-  assert.deepEqual(
-    context.device.nexuses.slice(-3).map(({ tasks }) => tasks.length),
-    [1, 0, 1],
-  );
-  endOne(context, 0);
-  assert.equal(runningBytes(context), NODE_BYTES_MAX - 1024 + COMMAND_BYTES_MAX + 512, 'b in its place');
+  const held = heldBy([first, ...others]);
+  assert.ok(held > 0.9 * NODE_BYTES_MAX && held <= NODE_BYTES_MAX, `${held} bytes`);
 });
 
-test('sixty sessions that all want as much as they may get it in the end, in turn', () => {
-  const context = ready();
-  const initiators = [context.initiator, ...Array.from({ length: 59 }, (_, i) => another(context, i + 2))];
-  for (const initiator of initiators) {
-    for (let itt = 1; itt <= 4; itt++) initiator.command({ itt, read: COMMAND_BYTES_MAX - 512 * itt });
+test('whatever sessions take and give, the limit holds, shares are there at once, and in the end all have had all', () => {
+  const random = createPrng(9);
+  const budget = new Budget();
+  const wanted = new Map<Account, number[]>();
+  const run = (one: Account): void => {
+    const wants = wanted.get(one)!;
+    for (let next = wants[0]; next !== undefined; next = wants[0]) {
+      if (!budget.admits(one, next)) {
+        budget.wait(one, next);
+        return;
+      }
+      budget.take(one, next);
+      one.running += next;
+      wants.shift();
+      running.push({ one, bytes: next });
+    }
+  };
+  const running: { readonly one: Account; readonly bytes: number }[] = [];
+  const accounts = Array.from({ length: 100 }, () => {
+    const one: Account = account(() => run(one));
+    wanted.set(one, []);
+    return one;
+  });
+  for (let round = 0; round < 20_000; round++) {
+    const one = random.pick(accounts);
+    if (random.chance(0.6)) {
+      const most = random.pick([64 * KIB, SESSION_BYTES_MAX / accounts.length, COMMAND_BYTES_MAX]);
+      wanted.get(one)!.push(random.integer(0, most));
+      if (wanted.get(one)!.length === 1) run(one);
+    } else if (running.length > 0) {
+      const [ended] = running.splice(random.integer(0, running.length - 1), 1);
+      ended!.one.running -= ended!.bytes;
+      budget.give(ended!.one, ended!.bytes);
+    }
+    assert.ok(heldBy(accounts) <= NODE_BYTES_MAX);
+    const [next = 0] = wanted.get(one)!;
+    assert.ok(
+      next === 0 || one.bytes + next > SESSION_BYTES_MAX / accounts.length,
+      'nobody waits with his share',
+    );
   }
-  let done = 0;
-  let most = 0;
-  do most = Math.max(most, runningBytes(context));
-  while (endOne(context, done % 3) && ++done > 0);
-  for (; endOne(context); done++);
-  assert.equal(done, 240);
-  assert.ok(most > NODE_BYTES_MAX && most <= NODE_BYTES_MAX + COMMAND_BYTES_MAX, `${most} bytes at once`);
-  for (const initiator of initiators) assert.equal(initiator.responses().length, 4);
-});
-
-test('data of commands that wait counts from its arrival; without room they end with TASK SET FULL or BUSY', () => {
-  const context = ready();
-  const keys = ['InitialR2T=No', 'FirstBurstLength=65536'];
-  fill(context, 128 * 1024);
-  const waiting = another(context, 101, keys);
-  const { initiator } = context;
-  // The session's own limit makes it wait, and its data takes half of what is left …
-  initiator.command({ itt: 3, write: 64 * 1024, data: bytes(64 * 1024) });
-  assert.equal(initiator.responses().length, 0);
-  // … and this the rest, although it is not even its turn.
-  waiting.command({ itt: 1, write: 64 * 1024, cmdSN: waiting.cmdSN + 1, data: bytes(64 * 1024) });
-  assert.equal(waiting.stream.retained, 0, 'what cannot be kept is not kept');
-  waiting.command({ itt: 2, write: 64 * 1024, cmdSN: waiting.cmdSN + 2, final: false });
-  waiting.dataOut({ itt: 2, offset: 0, final: false, data: bytes(512) });
-  assert.equal(waiting.stream.retained, 1);
-  initiator.command({ itt: 4, write: 128 * 1024, data: bytes(64 * 1024) });
-  const [full] = initiator.responses();
-  assert.deepEqual([full!.itt, full!.byte3, full!.data.length], [4, Status.TASK_SET_FULL, 0]);
-  waiting.command({ itt: 7, read: 512, cmdSN: waiting.cmdSN });
-  const [busy] = waiting.responses();
-  assert.deepEqual([busy!.itt, busy!.byte3], [1, Status.TASK_SET_FULL]);
-  assert.equal(initiator.stream.retained, 1);
+  for (let next = running.shift(); next !== undefined; next = running.shift()) {
+    next.one.running -= next.bytes;
+    budget.give(next.one, next.bytes);
+  }
+  assert.equal(heldBy(accounts), 0);
+  assert.deepEqual(new Set([...wanted.values()].map(({ length }) => length)), new Set([0]));
 });
 
 test('the woken may give back at once, in any number, without a stack of their own', () => {
   const budget = new Budget();
+  const full = account();
   let woken = 0;
-  budget.take(NODE_BYTES_MAX);
+  budget.take(full, NODE_BYTES_COMMON_MAX);
   for (let i = 0; i < 100_000; i++) {
-    budget.wait(() => {
+    const one = account(() => {
       woken++;
-      budget.take(512);
-      budget.give(512);
+      budget.take(one, 512);
+      budget.give(one, 512);
     });
+    budget.wait(one, SESSION_BYTES_MAX);
   }
-  budget.give(512);
+  budget.give(full, 512);
   assert.equal(woken, 100_000);
 });
 
 test('who waits is called once, in the order of waiting, and nobody without room', () => {
   const budget = new Budget();
   const woken: string[] = [];
-  budget.take(NODE_BYTES_MAX + 1000);
-  budget.wait(() => {
+  const full = account();
+  budget.take(full, NODE_BYTES_COMMON_MAX + 1000);
+  const first = account(() => {
     woken.push('first');
-    budget.take(2000);
+    budget.take(first, SESSION_BYTES_MAX);
   });
-  budget.wait(() => woken.push('second'));
-  budget.give(500);
+  budget.wait(first, SESSION_BYTES_MAX);
+  const second = account(() => woken.push('second'));
+  budget.wait(second, SESSION_BYTES_MAX);
+  budget.give(full, 1000);
   assert.deepEqual(woken, []);
-  budget.give(1000);
+  budget.give(full, 1);
   assert.deepEqual(woken, ['first']);
-  budget.give(3000);
-  budget.give(10);
+  budget.give(full, SESSION_BYTES_MAX - 1);
+  assert.deepEqual(woken, ['first']);
+  budget.give(full, 1);
+  budget.give(full, 1);
   assert.deepEqual(woken, ['first', 'second']);
+});
+
+test('who waits and is forgotten is not called', () => {
+  const budget = new Budget();
+  const full = account();
+  budget.take(full, NODE_BYTES_COMMON_MAX);
+  const gone = account(() => assert.fail('called'));
+  budget.wait(gone, SESSION_BYTES_MAX);
+  budget.forget(gone);
+  budget.give(full, NODE_BYTES_COMMON_MAX);
 });

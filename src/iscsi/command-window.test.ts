@@ -7,7 +7,7 @@ import { crc32c } from '../base/crc32c.ts';
 import { serialAdd, serialDistance } from '../base/serial-number.ts';
 import { Budget } from './budget.ts';
 import { admit, advance, consume, hold, openCommandWindow, openUpTo, runHeld } from './command-window.ts';
-import { COMMANDS_UNDER_PRESSURE_MAX, NODE_BYTES_MAX, NODE_BYTES_PRESSURE } from './limits.ts';
+import { COMMANDS_UNDER_PRESSURE_MAX, NODE_BYTES_PRESSURE } from './limits.ts';
 import { GatherPool, Output } from './output.ts';
 import { Sender } from './sender.ts';
 import { MemoryStream } from './testing/memory-stream.ts';
@@ -88,10 +88,10 @@ test('StatSN wraps around, and is acknowledged across the wrap', () => {
 
 test('while memory is short the window opens no further than a few commands', () => {
   const budget = new Budget();
-  budget.take(NODE_BYTES_PRESSURE + 1);
+  const account = { bytes: 0, running: 0, wake: () => undefined };
+  budget.take(account, NODE_BYTES_PRESSURE + 1);
   const sender = senderAt(0, budget);
   assert.equal(sender.current().maxCmdSN, COMMANDS_UNDER_PRESSURE_MAX);
-  assert.equal(budget.fits(NODE_BYTES_MAX), false);
-  budget.give(NODE_BYTES_PRESSURE + 1);
+  budget.give(account, NODE_BYTES_PRESSURE + 1);
   assert.ok(sender.current().maxCmdSN > COMMANDS_UNDER_PRESSURE_MAX);
 });

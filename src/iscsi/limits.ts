@@ -31,15 +31,18 @@ export const TASK_FUNCTIONS_MAX = 32;
  */
 export const SESSION_BYTES_MAX = 64 * MIB;
 /**
- * … and of all sessions of the node. One command may begin beyond it, but only one in the whole node; a command that
- * waits with data of its own is answered BUSY or TASK SET FULL. Data that is sent in small pieces exists twice until it
- * has left.
+ * … and of all sessions of the node. A command that waits with data of its own that does not fit is answered BUSY or
+ * TASK SET FULL. Data that is sent in small pieces exists twice until it has left. Exported for tests: it is kept by
+ * what follows.
  */
 export const NODE_BYTES_MAX = 1024 * MIB;
-/** A session that holds nothing may run such a command always: who fills the memory does not keep others from working. */
-export const SMALL_COMMAND_BYTES_MAX = 64 * KIB;
+/**
+ * Up to here sessions hold what they come for, and one command may begin that goes beyond. The rest is for those that
+ * stay within their share (`budget.ts`), of which all sessions together take 481 MiB at most.
+ */
+export const NODE_BYTES_COMMON_MAX = 480 * MIB;
 /** From here on windows shrink. */
-export const NODE_BYTES_PRESSURE = 768 * MIB;
+export const NODE_BYTES_PRESSURE = 384 * MIB;
 /** One command counts at most this much: lengths beyond are not held at once. */
 export const COMMAND_BYTES_MAX = 32 * MIB;
 

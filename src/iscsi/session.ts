@@ -5,10 +5,8 @@
  *   active ── logout, connection lost, reinstated, stopped ──► ended (nexus closing … closed)
  *
  * Invariants
- *  1. Every task is in `tasks` from its arrival until its one end; receive buffers go back exactly then, and its budget
- *     then or when the stream has taken its data. Before its turn it counts with what has arrived of its data, then in
- *     full.
- *  2. Tasks are submitted in the order of CmdSN; what does not fit the budget waits in that order.
+ *  1. Every task is in `tasks` from its arrival until its one end; receive buffers go back exactly then.
+ *  2. Tasks are submitted in the order of CmdSN; what does not fit the memory waits in that order (`task-queue.ts`).
  *  3. Nothing is sent for a task after its session or its connection is over.
  */
 
@@ -28,7 +26,6 @@ import {
   requested as requestedWith,
 } from './data-out.ts';
 import { DataOutWatch, type DataOutWatched } from './data-out-watch.ts';
-import { COMMAND_BYTES_MAX, SESSION_BYTES_MAX, SMALL_COMMAND_BYTES_MAX } from './limits.ts';
 import { COPIED_BYTES_MAX } from './output.ts';
 import type { LoginResult, SessionName } from './login/context.ts';
 import { type SessionParameters, withConnection } from './login/parameters.ts';
@@ -38,6 +35,7 @@ import { sendAsyncMessage, sendReadyToTransfer } from './reply.ts';
 import { trimSegments } from './segments.ts';
 import type { Sender } from './sender.ts';
 import type { ScsiTask, TaskOwner } from './task.ts';
+import { TaskQueue, type TaskQueueOwner } from './task-queue.ts';
 import type { TextExchange } from './text-exchange.ts';
 import { transportSense } from './transport-sense.ts';
 
@@ -76,7 +74,7 @@ export interface SessionOptions {
   onClosed(session: Session): void;
 }
 
-export class Session implements TaskOwner, DataOutWatched {
+export class Session implements TaskOwner, TaskQueueOwner, DataOutWatched {
   readonly name: SessionName;
   readonly login: LoginResult;
   readonly options: SessionOptions;
@@ -95,21 +93,15 @@ export class Session implements TaskOwner, DataOutWatched {
   /** For statistics. */
   commands = 0;
   dataOutPdus = 0;
-  private readonly budget: Budget;
   private readonly events: NexusEvents;
   private readonly watch: DataOutWatch;
-  private waiting: ScsiTask[] = [];
-  private pumping = false;
-  private bytes = 0;
-  /** Of these, bytes of tasks that the device server has, and of data that is not taken. */
-  private running = 0;
+  private readonly queue: TaskQueue;
   private lastTransferTag = 0;
   private closing: MaybeAsync<void> = undefined;
   /** Until it answers, tasks of the last nexus that was closed may still touch the medium. */
   private nexusClosed: MaybeAsync<void> = undefined;
   /** The last connection that asked to take the session over. */
   private successor: SessionConnection | undefined;
-  private readonly wake = (): void => this.pump();
 
   constructor(options: SessionOptions) {
     this.options = options;
@@ -117,7 +109,7 @@ export class Session implements TaskOwner, DataOutWatched {
     this.parameters = options.login.parameters;
     this.login = options.login;
     this.connection = options.connection;
-    this.budget = options.budget;
+    this.queue = new TaskQueue(this, options.budget);
     this.watch = new DataOutWatch(options.clock, this);
     this.events = {
       unitAttention: (lunHigh, lunLow, sense) => this.reportUnitAttention(lunHigh, lunLow, sense),
@@ -147,36 +139,33 @@ export class Session implements TaskOwner, DataOutWatched {
       this.respondFault(task);
       return;
     }
-    if (task.immediate || (this.waiting.length === 0 && this.roomFor(task) === 'yes')) {
-      this.submit(task);
-      return;
-    }
-    task.phase = 'waiting';
-    this.waiting.push(task);
-    this.hold(task);
-    if (this.waiting.length > 0) this.pump();
+    this.queue.start(task);
+  }
+
+  /** Whether an immediate command may start in front of those that wait. */
+  admits(task: ScsiTask): boolean {
+    return this.queue.admits(task);
   }
 
   /** Data has come before the turn of its task. */
   hold(task: ScsiTask): void {
-    const arrived = task.dataOut?.received ?? 0;
-    if (arrived <= task.charge) return;
-    this.charge(task, arrived);
-    if (this.budget.hasRoom) return;
-    task.fault ??= 'noRoom';
-    if (task.phase === 'waiting') {
-      this.waiting = this.waiting.filter((other) => other !== task);
-      this.respondFault(task);
-    } else {
-      // Its answer has to wait for the commands before it, its data need not.
-      releaseDataOut(task.dataOut!);
-      this.refund(task);
-    }
+    this.queue.hold(task);
   }
 
   /** The stream takes data again. */
   drained(): void {
-    this.pump();
+    this.queue.pump();
+  }
+
+  get flowing(): boolean {
+    return this.connection?.sender.output.flowing ?? false;
+  }
+
+  submit(task: ScsiTask): void {
+    assert(this.nexus !== undefined, 'a session with tasks has a nexus');
+    task.phase = 'submitted';
+    if (task.dataOut !== undefined) this.watch.begin();
+    this.nexus.submit(task);
   }
 
   receiveDataOut(task: ScsiTask, length: number): void {
@@ -216,47 +205,46 @@ export class Session implements TaskOwner, DataOutWatched {
       this.retire(task);
       dataIn?.release();
     } else {
-      const loan =
-        dataIn !== undefined && task.charge > COPIED_BYTES_MAX ? this.charged(task, dataIn) : dataIn;
+      const lent =
+        dataIn !== undefined && task.charge > COPIED_BYTES_MAX ? this.queue.lend(task, dataIn) : dataIn;
       this.retire(task);
       // What is released while the response is being written starts nothing before it is whole.
-      const { pumping } = this;
-      this.pumping = true;
-      sendCompletion(connection.sender, this.parameters, task, { status, sense, dataIn: loan });
-      this.pumping = pumping;
+      const paused = this.queue.pause();
+      sendCompletion(connection.sender, this.parameters, task, { status, sense, dataIn: lent });
       connection.queued();
+      this.queue.resume(paused);
     }
-    if (this.waiting.length > 0) this.pump();
-  }
-
-  /** The initiator has taken data, or never will. */
-  dataTaken(charge: number): void {
-    this.bytes -= charge;
-    this.running -= charge;
-    this.budget.give(charge);
-    if (this.waiting.length > 0) this.pump();
   }
 
   abandoned(task: ScsiTask): void {
     assert(task.phase === 'submitted', 'a task ends once');
     if (task.fault !== undefined) this.respondFault(task);
     else this.retire(task);
-    if (this.waiting.length > 0) this.pump();
+    this.queue.pump();
   }
 
   /** Ends a task of which the device server knows nothing yet, without a response. */
   discard(task: ScsiTask): void {
     assert(task.phase === 'early' || task.phase === 'waiting', 'the device server has this task');
-    if (task.phase === 'waiting') this.waiting = this.waiting.filter((other) => other !== task);
+    if (task.phase === 'waiting') this.queue.remove(task);
     this.retire(task);
+    this.queue.pump();
+  }
+
+  /** Starts nothing that waits before `manage` is done. */
+  quietly<T>(manage: () => T): T {
+    const paused = this.queue.pause();
+    const answer = manage();
+    this.queue.resume(paused);
+    return answer;
   }
 
   /** Ends a task that cannot get its data: CHECK CONDITION with the transport's own sense. */
   fail(task: ScsiTask): void {
     if (task.phase === 'waiting') {
-      this.waiting = this.waiting.filter((other) => other !== task);
+      this.queue.remove(task);
       this.respondFault(task);
-      this.pump();
+      this.queue.pump();
     } else if (task.phase === 'submitted') {
       // The response follows when the device server has let go (`abandoned`).
       const { lunHigh, lunLow, tag } = task;
@@ -332,78 +320,12 @@ export class Session implements TaskOwner, DataOutWatched {
     connection.queued();
   }
 
-  private submit(task: ScsiTask): void {
-    assert(this.nexus !== undefined, 'a session with tasks has a nexus');
-    task.phase = 'submitted';
-    this.charge(task, costOf(task));
-    this.running += task.charge;
-    if (task.dataOut !== undefined) this.watch.begin();
-    this.nexus.submit(task);
-  }
-
-  /** Data of a slow reader counts until it has left, or its reads would fill the memory one after the other. */
-  private charged(task: ScsiTask, loan: Loan): Loan {
-    const { charge } = task;
-    task.charge = 0;
-    return {
-      segments: loan.segments,
-      release: () => {
-        loan.release();
-        this.dataTaken(charge);
-      },
-    };
-  }
-
-  /** Whether the task may start in front of those that wait: immediate commands do. */
-  admits(task: ScsiTask): boolean {
-    return costOf(task) === 0 || this.roomFor(task) === 'yes';
-  }
-
-  /** 'own' and 'node': whose limit the task has to wait for. */
-  private roomFor(task: ScsiTask): 'yes' | 'own' | 'node' {
-    if (!this.connection!.sender.output.flowing) return 'own';
-    const cost = costOf(task);
-    const more = cost - task.charge;
-    if (this.running > 0 && this.bytes + more > SESSION_BYTES_MAX) return 'own';
-    if (this.budget.fits(more)) return 'yes';
-    if (this.running > 0) return 'node';
-    return cost <= SMALL_COMMAND_BYTES_MAX || this.budget.hasRoom ? 'yes' : 'node';
-  }
-
-  private pump(): void {
-    if (this.pumping || this.connection === undefined) return;
-    this.pumping = true;
-    while (this.waiting.length > 0) {
-      const room = this.roomFor(this.waiting[0]!);
-      if (room === 'node') this.budget.wait(this.wake);
-      if (room !== 'yes') break;
-      this.submit(this.waiting.shift()!);
-    }
-    this.pumping = false;
-  }
-
-  /** The task counts with so many bytes from now on. */
-  private charge(task: ScsiTask, bytes: number): void {
-    const more = bytes - task.charge;
-    task.charge = bytes;
-    this.bytes += more;
-    this.budget.take(more);
-  }
-
-  private refund(task: ScsiTask): void {
-    const { charge } = task;
-    if (charge === 0) return;
-    task.charge = 0;
-    this.bytes -= charge;
-    this.budget.give(charge);
-  }
-
-  private respondFault(task: ScsiTask): void {
+  respondFault(task: ScsiTask): void {
     const { connection } = this;
     assert(task.fault !== undefined, 'a fault is known');
     this.retire(task);
     if (connection === undefined || this.phase !== 'active') return;
-    const refused = this.running > 0 ? Status.TASK_SET_FULL : Status.BUSY;
+    const refused = this.queue.isRunning ? Status.TASK_SET_FULL : Status.BUSY;
     sendCompletion(connection.sender, this.parameters, task, {
       status: task.fault === 'noRoom' ? refused : Status.CHECK_CONDITION,
       sense: task.fault === 'noRoom' ? undefined : transportSense(task.fault),
@@ -413,17 +335,17 @@ export class Session implements TaskOwner, DataOutWatched {
   }
 
   private retire(task: ScsiTask): void {
-    if (task.phase === 'submitted') this.running -= task.charge;
+    const { phase } = task;
     task.phase = 'ended';
     this.tasks.delete(task.tag);
     if (task.immediate) this.immediateTasks--;
     else if (this.connection !== undefined) this.connection.sender.window.outstanding--;
     if (task.dataOut !== undefined) releaseDataOut(task.dataOut);
-    this.refund(task);
+    this.queue.release(task, phase);
   }
 
   private dropTasks(): MaybeAsync<void> {
-    this.budget.forget(this.wake);
+    this.queue.clear();
     this.watch.end();
     for (const task of this.tasks.values()) {
       if (task.phase === 'early' || task.phase === 'waiting') this.discard(task);
@@ -442,8 +364,4 @@ export class Session implements TaskOwner, DataOutWatched {
     sendAsyncMessage(connection.sender, message, senseSegment(sense));
     connection.queued();
   }
-}
-
-function costOf(task: ScsiTask): number {
-  return Math.min(task.dataOutBufferLength + task.dataInBufferLength, COMMAND_BYTES_MAX);
 }

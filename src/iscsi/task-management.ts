@@ -103,9 +103,12 @@ function manage(
 ): MaybeAsync<TaskFunctionOutcome> {
   const { nexus } = session;
   if (nexus === undefined) return TaskFunctionOutcome.rejected;
-  for (const task of session.tasks.values()) {
-    if (task.phase === 'submitted' || !affects(task)) continue;
-    if (task.immediate || serialLess(task.cmdSN, request.cmdSN)) session.discard(task);
-  }
-  return then(nexus.manage(action), (response) => OUTCOMES[response]);
+  const answer = session.quietly(() => {
+    for (const task of session.tasks.values()) {
+      if (task.phase === 'submitted' || !affects(task)) continue;
+      if (task.immediate || serialLess(task.cmdSN, request.cmdSN)) session.discard(task);
+    }
+    return nexus.manage(action);
+  });
+  return then(answer, (response) => OUTCOMES[response]);
 }

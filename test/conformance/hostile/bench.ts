@@ -15,6 +15,9 @@ export const SECRET = 'a-long-enough-secret';
 const RECORDED_TARGET = 'iqn.2026-01.test:t';
 const OPERATION_LIMIT_MS = 5000;
 const SETTLE_LIMIT_MS = 10_000;
+const WARM_UP_LIMIT_MS = 60_000;
+/** An initiator that is told to end has this long for it. */
+const QUIT_LIMIT_MS = 5000;
 /**
  * What hostile peers may make the engine larger by, beyond the data of their commands: receive buffers of a thousand
  * connections (16 KiB each), the pools of idle buffers (64 MiB at most each), and garbage that is not collected yet.
@@ -32,10 +35,13 @@ export interface HostileBench extends AsyncDisposable {
 }
 
 export async function openHostileBench(): Promise<HostileBench> {
+  await using opened = new AsyncDisposableStack();
   const folder = mkdtempSync(join(tmpdir(), 'lockstep-hostile-'));
+  opened.defer(() => rmSync(folder, { recursive: true }));
   const file = join(folder, 'node.toml');
   writeFileSync(file, config(join(folder, 'disk.img')));
   const served = await lockstep(['serve', '--config', file]);
+  opened.defer(async () => assert.equal(await served.stop(), 0, 'the node stops in order'));
   const port = Number(served.ready.portals[0]!.split(':')[1]);
   const [open = '', locked = ''] = served.ready.targets;
   const urlOf = (target: string, credentials = ''): string =>
@@ -69,18 +75,15 @@ export async function openHostileBench(): Promise<HostileBench> {
   };
 
   // Whatever a process opens once and keeps is open from here on.
-  await run('qemu-io', ['-f', 'raw', '-c', 'write -P 1 0 64M', urlOf(open)]);
+  await run('qemu-io', ['-f', 'raw', '-c', 'write -P 1 0 64M', urlOf(open)], { timeout: WARM_UP_LIMIT_MS });
+  const all = opened.move();
   return {
     port,
     open,
     locked,
     undisturbed,
     freshLogin,
-    [Symbol.asyncDispose]: async () => {
-      const status = await served.stop();
-      rmSync(folder, { recursive: true });
-      assert.equal(status, 0, 'the node stops in order');
-    },
+    [Symbol.asyncDispose]: () => all.disposeAsync(),
   };
 }
 
@@ -134,11 +137,13 @@ interface Worked {
 }
 
 interface WorkingInitiator {
-  /** Fails if one of its operations has. */
+  /** Fails if one of its operations has. Its process has ended either way. */
   stop(): Promise<Worked>;
 }
 
 const OPERATIONS_MIN = 4;
+/** What QEMU says when something goes wrong, or when it had to try again. */
+const COMPLAINTS = /fail|error|verification|busy|retry/i;
 
 /** One session of QEMU's that writes and reads back without end, small and large. */
 function startInitiator(url: string): WorkingInitiator {
@@ -152,6 +157,7 @@ function startInitiator(url: string): WorkingInitiator {
     });
   }
   const exited = once(qemu, 'exit').then(() => wake());
+  qemu.stdin.on('error', () => undefined); // 'exit' tells
   let stopping = false;
 
   async function work(): Promise<Worked> {
@@ -166,7 +172,7 @@ function startInitiator(url: string): WorkingInitiator {
       qemu.stdin.write(`${isWrite ? 'write' : 'read'} -P ${pattern} 100M ${length}\n`);
       while (!/(wrote|read) \d+\/\d+ bytes[^]*ops\/sec/.test(said)) {
         assert.equal(qemu.exitCode, null, `the working initiator ended: ${said}`);
-        assert.doesNotMatch(said, /fail|error|verification/i);
+        assert.doesNotMatch(said, COMPLAINTS);
         assert.ok(performance.now() - begun < 4 * OPERATION_LIMIT_MS, `the working initiator waits: ${said}`);
         // oxlint-disable-next-line no-await-in-loop -- one operation at a time
         await new Promise<void>((resolve) => {
@@ -174,7 +180,7 @@ function startInitiator(url: string): WorkingInitiator {
           setTimeout(resolve, 1000);
         });
       }
-      assert.doesNotMatch(said, /fail|error|verification/i);
+      assert.doesNotMatch(said, COMPLAINTS);
       worstMs = Math.max(worstMs, performance.now() - begun);
       // oxlint-disable-next-line no-await-in-loop -- leaves the processor to others
       await delay(20);
@@ -186,9 +192,15 @@ function startInitiator(url: string): WorkingInitiator {
   return {
     async stop() {
       stopping = true;
-      const result = await worked.finally(() => qemu.stdin.end('quit\n'));
-      await exited;
-      return result;
+      try {
+        return await worked;
+      } finally {
+        qemu.stdin.end('quit\n');
+        // One that waits for a command of its session hears nothing.
+        const force = setTimeout(() => qemu.kill('SIGKILL'), QUIT_LIMIT_MS);
+        await exited;
+        clearTimeout(force);
+      }
     },
   };
 }
