@@ -2,13 +2,9 @@
 
 import { fork, type ChildProcess, type SendHandle } from 'node:child_process';
 import type { Arrival, Child, ChildHandlers } from '../ports/process.ts';
+import { HandoverQueue } from './handover-queue.ts';
 import { releaseArrival } from './listener.ts';
 
-/**
- * Connections on their way to a child; further ones are closed. Node hands over one after the other, each when the
- * child has taken the one before, about a thousand in a second: this is the most that a child may be behind.
- */
-const HANDOVERS_MAX = 4096;
 /** More threads than Node's four: durable and direct I/O is what an engine waits for, and it overlaps. */
 const THREADS = '16';
 
@@ -39,19 +35,16 @@ export function spawnChild(options: SpawnOptions, handlers: ChildHandlers): Chil
   child.on('message', (message) => handlers.onMessage(message));
   child.on('error', () => undefined); // a failed send or kill; 'exit' tells what matters
   onEnd(child, handlers);
-  const underWay = new Set<() => void>();
+  const handovers = new HandoverQueue();
   // Node forgets what it had queued for a child that is killed (and never says 'disconnect'): the connections would
   // stay open for ever.
-  child.once('close', () => {
-    for (const sent of underWay) sent();
-    underWay.clear();
-  });
+  child.once('close', () => handovers.clear());
   return {
     pid: child.pid ?? 0,
     send: (message) => {
       if (child.connected) child.send(message as object, () => undefined);
     },
-    handOver: (message, connection) => handOver(child, underWay, message, connection),
+    handOver: (message, connection) => handOver(child, handovers, message, connection),
     kill: (signal) => {
       child.kill(signal);
     },
@@ -72,22 +65,16 @@ function onEnd(child: ChildProcess, handlers: ChildHandlers): void {
   });
 }
 
-/** `underWay`: what lets go of our end of the connections that the child has not taken yet. */
-function handOver(
-  child: ChildProcess,
-  underWay: Set<() => void>,
-  message: unknown,
-  connection: Arrival,
-): void {
+function handOver(child: ChildProcess, queue: HandoverQueue, message: unknown, connection: Arrival): void {
   const released = releaseArrival(connection);
   if (released === undefined) return; // closed by the peer meanwhile
   const { handle, sent } = released;
-  if (!child.connected || underWay.size >= HANDOVERS_MAX) {
+  if (!child.connected) {
     sent();
     return;
   }
-  underWay.add(sent);
-  child.send(message as object, handle as SendHandle, () => {
-    if (underWay.delete(sent)) sent();
+  queue.push(connection.remoteHost, {
+    send: (done) => child.send(message as object, handle as SendHandle, () => done()),
+    release: sent,
   });
 }
