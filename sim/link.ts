@@ -106,7 +106,8 @@ function newDirection(): DirectionState {
 
 function setDegradations(state: DirectionState, degradations: Degradation[]): void {
   state.degradations = degradations;
-  state.delayFactor = degradations.reduce((factor, d) => factor * (d.delayFactor ?? 1), 1);
+  // The worst counts: a product of several would occupy the wire long after they are over.
+  state.delayFactor = Math.max(1, ...degradations.map((d) => d.delayFactor ?? 1));
   state.loss = Math.max(0, ...degradations.map((d) => d.loss ?? 0));
   state.duplication = Math.max(0, ...degradations.map((d) => d.duplication ?? 0));
 }

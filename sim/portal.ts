@@ -15,8 +15,14 @@ export function acceptPath(front: StorageFront, end: StreamEnd): StreamHandlers 
     end.send(response, bytesOf(response));
   };
 
+  /** The node gives the session up: what it has received and not begun is not begun. */
+  function drop(): void {
+    session = undefined;
+    end.abort();
+  }
+
   function login(candidate: Session): void {
-    if (front.open(candidate)) {
+    if (front.open(candidate, drop)) {
       session = candidate;
       send({ kind: 'loggedIn' });
     } else {
@@ -31,6 +37,8 @@ export function acceptPath(front: StorageFront, end: StreamEnd): StreamHandlers 
       if (request.kind === 'login') return login(request.session);
       if (session === undefined) return;
       front.heard(session);
+      // It may have found that it must give the session up.
+      if (session === undefined) return;
       if (request.kind === 'ping') return send({ kind: 'pong' });
       const { tag, device, command } = request;
       let answered = false;

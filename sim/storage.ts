@@ -58,8 +58,8 @@ export interface Session {
 }
 
 export interface StorageFront {
-  /** A login. False refuses it. */
-  open(session: Session): boolean;
+  /** A login. False refuses it. `drop` ends the connection from the node's side. */
+  open(session: Session, drop: () => void): boolean;
   /** `answer` at most once; never is allowed: the initiator has timeouts. */
   submit(session: Session, device: number, command: Command, answer: (answer: Answer) => void): void;
   /** Something arrived from the initiator: what a guard against dead sessions wants to know. */

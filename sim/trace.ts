@@ -6,6 +6,8 @@
 export interface Trace {
   /** `event` is a stable dotted name; the numbers say who, what and when. */
   note(event: string, a?: number, b?: number, c?: number): void;
+  /** What a node explains about itself. */
+  explain(event: string, node: number, fields: Readonly<Record<string, unknown>>): void;
   /** 16 hex digits over everything noted. */
   readonly hash: string;
   /** The last lines, oldest first; empty unless `linesMax` was given. */
@@ -28,18 +30,27 @@ export function createTrace(now: () => number, linesMax = 0): Trace {
     high ^= high >>> 13;
   }
 
+  function keep(line: string): void {
+    if (lines.length >= 2 * linesMax) lines.splice(0, linesMax);
+    lines.push(`${now().toFixed(3)} ${line}`);
+  }
+
+  function note(event: string, a = 0, b = 0, c = 0): void {
+    let label = labels.get(event);
+    if (label === undefined) labels.set(event, (label = hashOf(event)));
+    fold(now());
+    fold(label);
+    fold(a);
+    fold(b);
+    fold(c);
+    if (linesMax > 0) keep(`${event} ${a} ${b} ${c}`);
+  }
+
   return {
-    note(event, a = 0, b = 0, c = 0) {
-      let label = labels.get(event);
-      if (label === undefined) labels.set(event, (label = hashOf(event)));
-      fold(now());
-      fold(label);
-      fold(a);
-      fold(b);
-      fold(c);
-      if (linesMax === 0) return;
-      if (lines.length >= 2 * linesMax) lines.splice(0, linesMax);
-      lines.push(`${now().toFixed(3)} ${event} ${a} ${b} ${c}`);
+    note,
+    explain(event, node, fields) {
+      note(event, node);
+      if (linesMax > 0) keep(`  ${JSON.stringify(fields)}`);
     },
     get hash() {
       return [high, low].map((half) => (half >>> 0).toString(16).padStart(8, '0')).join('');

@@ -8,7 +8,14 @@ interface Registration {
   key: number;
 }
 
+export interface ReservationsState {
+  readonly registrations: readonly Registration[];
+  readonly holder: number;
+  readonly generation: number;
+}
+
 export interface Reservations {
+  readonly state: ReservationsState;
   /** `unfenced`: lets a write pass whatever is reserved. */
   perform(session: Session, command: Command, unfenced: boolean): Answer;
 }
@@ -16,10 +23,13 @@ export interface Reservations {
 const GOOD = { status: 'good', values: [] } as const;
 const CONFLICT = { status: 'reservationConflict' } as const;
 
-export function createReservations(everybodyMayReserve: boolean): Reservations {
-  let registrations: Registration[] = [];
-  let holder: Registration | undefined;
-  let generation = 0;
+export function createReservations(
+  everybodyMayReserve: boolean,
+  before: ReservationsState = { registrations: [], holder: -1, generation: 0 },
+): Reservations {
+  let registrations: Registration[] = before.registrations.map((registration) => ({ ...registration }));
+  let holder: Registration | undefined = registrations[before.holder];
+  let { generation } = before;
 
   function register(own: Registration | undefined, session: Session, key: number): void {
     generation++;
@@ -42,6 +52,9 @@ export function createReservations(everybodyMayReserve: boolean): Reservations {
   }
 
   return {
+    get state() {
+      return { registrations, holder: holder === undefined ? -1 : registrations.indexOf(holder), generation };
+    },
     perform(session, command, unfenced) {
       const own = registrations.find((r) => r.initiator === session.initiator && r.node === session.node);
       switch (command.kind) {

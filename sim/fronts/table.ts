@@ -7,6 +7,7 @@ import type { Flaw } from '../flaws.ts';
 import { LOUD_KINDS } from '../nemesis.ts';
 import type { StorageFront } from '../storage.ts';
 import type { FrontParts, RunOptions } from '../world.ts';
+import { createMirrorFront } from './mirror-front.ts';
 import { createDiskFront, DISK_FLAWS } from './disk-front.ts';
 import { createRegisterFront, REGISTER_FLAWS } from './register-front.ts';
 
@@ -35,6 +36,19 @@ const STOPS: readonly FaultKind[] = [
   'cutPath',
 ];
 
+/** A node whose disks were put back in time has forgotten what it promised: nobody can make up for that alone. */
+const FORGETFUL_NEVER: readonly FaultKind[] = LOUD_KINDS.filter((kind) => kind !== 'oldDisk');
+
+/** … but as long as it meets others who have gone on, they know. */
+const ONE_AT_A_TIME: readonly FaultKind[] = [
+  'oldDisk',
+  'emptyDisk',
+  'cutPath',
+  'slowLink',
+  'resetConnections',
+  'diskReadErrors',
+];
+
 export const FRONTS = {
   register: {
     create: createRegisterFront,
@@ -45,6 +59,15 @@ export const FRONTS = {
     create: createDiskFront,
     settings: [{ nodes: [1], kinds: STOPS, budget: false, judged: 'everything' }],
     flaws: DISK_FLAWS,
+  },
+  mirror: {
+    create: (parts) => createMirrorFront(parts, { writesBack: true }),
+    settings: [
+      { nodes: [2, 3, 4], kinds: FORGETFUL_NEVER, budget: true, judged: 'everything' },
+      { nodes: [2, 3, 4], kinds: FORGETFUL_NEVER, budget: true, judged: 'everything' },
+      { nodes: [2, 3, 4], kinds: ONE_AT_A_TIME, budget: true, judged: 'everything' },
+    ],
+    flaws: {},
   },
 } as const satisfies Readonly<Record<string, FrontKind>>;
 

@@ -20,6 +20,7 @@ const VERSION = 1;
 const VERSION_OLDEST = 1;
 const MAGIC = 0x4c535342;
 const ACCEPTED = 80;
+const BOUND = 184;
 const HISTORY = 256;
 const EPOCH_LENGTH = 40;
 const CHECKSUM = SUPERBLOCK_LENGTH - 4;
@@ -59,9 +60,13 @@ export interface Superblock {
   readonly promisedTerm: number;
   readonly accepted: AcceptedConfiguration;
   readonly installedTerm: number;
-  /** The last term in which this node served without any other member; 0 for never. */
-  readonly lastAloneTerm: number;
+  /** Who has to agree to the next configuration under the heartbeat strategy. */
+  readonly bound: readonly number[];
+  /** The last accepted term that included this copy as member or learner; 0 for never. */
+  readonly copyTerm: number;
   readonly dataState: DataState;
+  /** Made as a copy, or accepted as one once; before that a record is only a vote that does not count. */
+  readonly hasCopy: boolean;
   readonly cleanShutdown: boolean;
   readonly writePolicy: WritePolicy;
   readonly journal: { readonly strategy: (typeof JOURNALS)[number]; readonly isTrusted: boolean };
@@ -95,14 +100,16 @@ export function encodeSuperblock(page: SuperblockPage): Uint8Array {
   putCount(view, 40, page.sequence);
   putCount(view, 48, superblock.promisedTerm);
   putCount(view, 56, superblock.installedTerm);
-  putCount(view, 64, superblock.lastAloneTerm);
+  putCount(view, 64, superblock.copyTerm);
   view.setUint8(72, DATA_STATES.indexOf(superblock.dataState));
   view.setUint8(73, superblock.cleanShutdown ? 1 : 0);
   view.setUint8(74, WRITE_POLICIES.indexOf(superblock.writePolicy));
   view.setUint8(75, JOURNALS.indexOf(superblock.journal.strategy));
   view.setUint8(76, superblock.journal.isTrusted ? 1 : 0);
   view.setUint8(77, superblock.history.length);
+  view.setUint8(78, superblock.hasCopy ? 1 : 0);
   putAccepted(view, superblock.accepted);
+  putNodes(view, BOUND, superblock.bound);
   putCount(view, 160, superblock.blockCount);
   view.setUint32(168, superblock.blockLength);
   view.setUint32(172, page.attachmentLength);
@@ -126,7 +133,8 @@ export function decodeSuperblock(bytes: Uint8Array): Result<SuperblockPage, Supe
   const epochs = view.getUint8(77);
   if (dataState === undefined || writePolicy === undefined || strategy === undefined)
     return fail({ kind: 'damaged' });
-  if (version < VERSION_OLDEST || accepted === undefined || epochs > HISTORY_MAX)
+  const bound = getNodes(view, BOUND);
+  if (version < VERSION_OLDEST || accepted === undefined || bound === undefined || epochs > HISTORY_MAX)
     return fail({ kind: 'damaged' });
   const history: EpochRecord[] = [];
   for (let at = 0; at < epochs; at++) history.push(getEpoch(view, HISTORY + at * EPOCH_LENGTH));
@@ -140,9 +148,11 @@ export function decodeSuperblock(bytes: Uint8Array): Result<SuperblockPage, Supe
       copy: getUuid(view, 24),
       promisedTerm: getCount(view, 48),
       accepted,
+      bound,
       installedTerm: getCount(view, 56),
-      lastAloneTerm: getCount(view, 64),
+      copyTerm: getCount(view, 64),
       dataState,
+      hasCopy: view.getUint8(78) === 1,
       cleanShutdown: view.getUint8(73) === 1,
       writePolicy,
       journal: { strategy, isTrusted: view.getUint8(76) === 1 },

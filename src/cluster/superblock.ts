@@ -62,6 +62,11 @@ export class SuperblockFile {
     this.#offset = offset;
   }
 
+  /** Of the copy that counts; grows with every save. */
+  get sequence(): number {
+    return this.#sequence;
+  }
+
   async load(): Promise<LoadedSuperblock> {
     const slots = [await this.#readSlot(0), await this.#readSlot(1)] as const;
     this.#loaded = true;

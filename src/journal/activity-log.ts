@@ -91,6 +91,11 @@ export class ActivityLog {
     return this.#staged.length > 0;
   }
 
+  /** Nothing is under way, and nothing waits for a flush. */
+  get isIdle(): boolean {
+    return this.#idle === this.slotCount;
+  }
+
   /** A write wants to go. Unless the answer is `BUSY`, the extents are held until it settles. */
   admit(lba: number, blocks: number): Admission {
     const first = Math.floor(lba / this.blocksPerExtent);
@@ -151,6 +156,12 @@ export class ActivityLog {
       this.#unflushed[slot]! &= 1;
       if (this.#held[slot] === 0 && this.#unflushed[slot] === 0) this.#becameIdle(slot);
     }
+  }
+
+  /** The markers under way will never be confirmed: what they covered waits for the next ones. */
+  abandon(): void {
+    for (let slot = 0; slot < this.slotCount; slot++)
+      if (this.#unflushed[slot] !== 0) this.#unflushed[slot] = 1;
   }
 
   /** What is to be written next; undefined when there is nothing. One batch is under way at a time. */

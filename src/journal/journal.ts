@@ -138,18 +138,22 @@ export class Journal {
   /** The write is on the media of all members (`durable`), or acknowledged by all of them (`cached`). */
   written(lba: number, blocks: number, end: WriteEnd): void {
     this.#underWay -= 1;
-    if (end === 'cached') {
-      for (const [partner, map] of this.#unflushed) if (this.#receives(partner)) map.mark(lba, blocks);
-      this.#log?.log.settleAtFlush(lba, blocks);
-    } else {
-      this.#log?.settle(lba, blocks);
-    }
+    // Also what is durable: a partner's disk may come back as it was some time ago, and is asked how long.
+    for (const [partner, map] of this.#unflushed) if (this.#receives(partner)) map.mark(lba, blocks);
+    if (end === 'cached') this.#log?.log.settleAtFlush(lba, blocks);
+    else this.#log?.settle(lba, blocks);
   }
 
   /** A flush marker goes to every member that is present, and to this node's own cache. */
   sealUnflushed(): void {
     for (const [partner, map] of this.#unflushed) if (this.#receives(partner)) map.seal();
     this.#log?.log.seal();
+  }
+
+  /** The configuration has ended before all confirmed: what the markers covered stays unflushed. */
+  abandonUnflushed(): void {
+    for (const map of this.#unflushed.values()) map.abandon();
+    this.#log?.log.abandon();
   }
 
   /** One of them, or this node itself (`SELF`), has confirmed it. */
@@ -160,18 +164,21 @@ export class Journal {
   }
 
   /**
-   * A partner is out: what it, or this node, may not have on its medium is dirty for it, and so is what was pending.
-   * Durable when it answers (not for `ram`); only then may the epoch without it be installed.
+   * A partner is out: what it, or this node, may not have on its medium is dirty for it, and so is what was pending and
+   * what others know. `base`: the last epoch that included it. Durable when it answers (not for `ram`); only then may the
+   * epoch without it be installed.
    */
   async partnerLeft(
     partner: number,
     base: BaseEpoch,
     pending: readonly { readonly lba: number; readonly blocks: number }[],
+    known?: DirtyMap,
   ): Promise<Result<void, DiskFault>> {
     assert(this.#underWay === 0, 'the device is sealed while a partner leaves');
     const before = this.#absent.get(partner);
     const map = before?.map ?? new DirtyMap(this.#options.blockCount, this.#options.blockLength);
-    this.#absent.set(partner, { base: before?.base ?? base, map });
+    if (known !== undefined) map.union(known);
+    this.#absent.set(partner, { base, map });
     this.#learning.delete(partner);
     this.#chooseMarked();
     this.#unflushed.get(partner)?.moveTo(map);
@@ -190,20 +197,39 @@ export class Journal {
     this.#chooseMarked();
   }
 
-  /** The partner is synchronized and a member again. */
+  /** The partner was proven equal, whatever this node's map of it says, and is a member again. */
   async partnerReturned(partner: number): Promise<Result<void, DiskFault>> {
     assert(this.#underWay === 0, 'the device is sealed while a partner returns');
-    assert(this.#absent.get(partner)?.map.count === 0, 'who returns lacks nothing');
     this.#absent.delete(partner);
     this.#learning.delete(partner);
     this.#chooseMarked();
-    if (this.#logWanted() || this.#log === undefined) return DONE;
+    return this.endLogIfIdle();
+  }
+
+  /** A log that is not wanted any more ends when nothing is under way in it. */
+  async endLogIfIdle(): Promise<Result<void, DiskFault>> {
+    if (this.#logWanted() || this.#log === undefined || !this.#log.log.isIdle) return DONE;
     const emptied = await this.#log.clear();
     if (emptied.ok) {
       this.#logBefore = await loadLog(this.#logPlace());
       this.#log = undefined;
     }
     return emptied;
+  }
+
+  /** Absent partners, learning or not, and since which epoch. */
+  absentPartners(): ReadonlyMap<number, AbsentPartner> {
+    return this.#absent;
+  }
+
+  /** What a partner may have in memory only. */
+  unflushedOf(partner: number, into: DirtyMap): void {
+    this.#unflushed.get(partner)?.copyTo(into);
+  }
+
+  /** A crash leaves a record of where this copy was being changed. */
+  get hasLog(): boolean {
+    return this.#log !== undefined;
   }
 
   /** What an absent partner lacks; the resync walks it and clears what is durable there. */

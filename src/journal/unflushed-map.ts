@@ -50,6 +50,13 @@ export class UnflushedMap {
     this.#underWay = false;
   }
 
+  /** The marker will never be answered: what it covered waits for the next one. */
+  abandon(): void {
+    this.#current.union(this.#sealed);
+    this.#sealed.clearAll();
+    this.#underWay = false;
+  }
+
   copyTo(map: DirtyMap): void {
     map.union(this.#current);
     map.union(this.#sealed);

@@ -1,0 +1,185 @@
+/** Commands of initiators on a MirrorNode: what the SCSI layer does in the product. */
+
+import { fail, ok, type Result } from '../../src/base/result.ts';
+import { copyTo, lengthOf } from '../../src/base/segments.ts';
+import type { MirrorNode } from '../../src/engine/mirror/mirror-node.ts';
+import type { DeviceFault } from '../../src/ports/block-device.ts';
+import type { Ticket } from '../../src/replication/command-queue.ts';
+import { documentLba, type Operation } from '../../src/replication/operation.ts';
+import { decodeBlocks, encodeBlocks } from '../block-codec.ts';
+import type { Answer, Command, Session } from '../storage.ts';
+import { DATA_DEVICE, type WorkloadShape } from '../worker.ts';
+import { BLOCK_LENGTH, lbaOf, RESERVED_LBA } from './mirror-layout.ts';
+import { createReservations, type ReservationsState } from './reservations.ts';
+
+type Done = (answer: Answer) => void;
+
+const GOOD: Answer = { status: 'good', values: [] };
+
+export class MirrorCommands {
+  readonly #node: MirrorNode;
+  readonly #shape: WorkloadShape;
+  readonly #served: () => void;
+
+  constructor(node: MirrorNode, shape: WorkloadShape, served: () => void) {
+    this.#node = node;
+    this.#shape = shape;
+    this.#served = served;
+  }
+
+  perform(session: Session, ticket: Ticket, device: number, command: Command, done: Done): void {
+    const { replica } = this.#node;
+    if (command.kind === 'testUnitReady')
+      return done(this.#node.state.isServing ? GOOD : { status: 'unavailable' });
+    if (device !== DATA_DEVICE) return this.#reservation(session, ticket, command, done);
+    const finish = (result: Result<void, DeviceFault>): void => done(this.#answer(result));
+    switch (command.kind) {
+      case 'read':
+        return this.#read(ticket, command.lba, command.blocks, done);
+      case 'write':
+        return replica.mutate(ticket, this.#write(command.lba, command.values), finish);
+      case 'unmap':
+        return replica.mutate(
+          ticket,
+          { kind: 'unmap', lba: this.#lba(command.lba), blocks: command.blocks },
+          finish,
+        );
+      case 'flush':
+        return replica.flush(ticket, finish);
+      case 'compareAndWrite':
+        return this.#compareAndWrite(ticket, command, done);
+      default:
+        return done({ status: 'unavailable' });
+    }
+  }
+
+  #read(ticket: Ticket, lba: number, blocks: number, done: Done): void {
+    this.#node.replica.read(ticket, this.#lba(lba), blocks, (result) => {
+      if (!result.ok) return done(this.#answer(result));
+      const values = decodeBlocks(joined(result.value.segments), BLOCK_LENGTH);
+      result.value.release();
+      this.#served();
+      done({ status: 'good', values });
+    });
+  }
+
+  #compareAndWrite(
+    ticket: Ticket,
+    { lba, expected, values }: Extract<Command, { kind: 'compareAndWrite' }>,
+    done: Done,
+  ): void {
+    const { replica } = this.#node;
+    const extent = { lba: this.#lba(lba), blocks: values.length };
+    let isMiscompare = false;
+    const decide = async (): Promise<Result<Operation | undefined, DeviceFault>> => {
+      const read = await replica.reads.current(extent.lba, extent.blocks);
+      if (!read.ok) return read;
+      const found = decodeBlocks(joined(read.value.segments), BLOCK_LENGTH);
+      read.value.release();
+      isMiscompare = found.join() !== expected.join();
+      return ok(isMiscompare ? undefined : this.#write(lba, values));
+    };
+    replica.modify(ticket, [extent], decide, (result) => {
+      if (result.ok && isMiscompare) {
+        this.#served();
+        return done({ status: 'miscompare' });
+      }
+      done(this.#answer(result));
+    });
+  }
+
+  #reservation(session: Session, ticket: Ticket, command: Command, done: Done): void {
+    const { replica } = this.#node;
+    if (command.kind === 'write') return this.#reservedWrite(session, ticket, command.values, done);
+    const lba = documentLba('reservations');
+    if (command.kind === 'readReservation') {
+      return replica.enqueue({
+        ticket,
+        canBegin: () => replica.log.unreadable(lba, 1) === undefined,
+        begin: () => {
+          const answer = this.#reservations().perform(session, command, false);
+          // Like every read: only what no other node can have changed.
+          replica.confirm((stands) => {
+            if (!stands) return done({ status: 'unavailable' });
+            this.#served();
+            done(answer);
+          });
+        },
+        refuse: () => done({ status: 'unavailable' }),
+      });
+    }
+    let answer: Answer = GOOD;
+    const decide = (before: Uint8Array | undefined): Uint8Array | undefined => {
+      const reservations = createReservations(false, before === undefined ? undefined : decodeState(before));
+      answer = reservations.perform(session, command, false);
+      return answer.status === 'good' ? encodeState(reservations.state) : undefined;
+    };
+    this.#node.changeDocument(ticket, 'reservations', decide, (result) =>
+      done(result.ok ? answer : this.#answer(result)),
+    );
+  }
+
+  #reservedWrite(session: Session, ticket: Ticket, values: readonly number[], done: Done): void {
+    const { replica } = this.#node;
+    const data = [encodeBlocks(values.slice(0, 1), BLOCK_LENGTH)];
+    replica.enqueue({
+      ticket,
+      canBegin: () =>
+        replica.mayChange(RESERVED_LBA, 1) &&
+        replica.log.unreadable(documentLba('reservations'), 1) === undefined,
+      begin: () => {
+        const allowed = this.#reservations().perform(session, { kind: 'write', lba: 0, values: [] }, false);
+        if (allowed.status !== 'good')
+          return replica.confirm((stands) => done(stands ? allowed : { status: 'unavailable' }));
+        replica.writes.begin({ kind: 'write', lba: RESERVED_LBA, blocks: 1, data }, (result) =>
+          done(this.#answer(result)),
+        );
+      },
+      refuse: (fault) => done(this.#answer(fail(fault))),
+    });
+  }
+
+  #reservations(): ReturnType<typeof createReservations> {
+    const bytes = this.#node.document('reservations');
+    return createReservations(false, bytes === undefined ? undefined : decodeState(bytes));
+  }
+
+  #answer(result: Result<unknown, DeviceFault>): Answer {
+    if (result.ok) {
+      if (this.#node.state.isServing) this.#served();
+      return GOOD;
+    }
+    switch (result.fault.kind) {
+      case 'mediumError':
+      case 'noSpace':
+        return { status: 'mediumError' };
+      case 'miscompare':
+        return { status: 'miscompare' };
+      default:
+        return { status: 'unavailable' };
+    }
+  }
+
+  #write(lba: number, values: readonly number[]): Operation {
+    const data = [encodeBlocks(values, BLOCK_LENGTH)];
+    return { kind: 'write', lba: this.#lba(lba), blocks: values.length, data };
+  }
+
+  #lba(lba: number): number {
+    return lbaOf(lba, this.#shape.dataBlocks);
+  }
+}
+
+function joined(segments: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(lengthOf(segments));
+  copyTo(segments, bytes, 0);
+  return bytes;
+}
+
+function encodeState(state: ReservationsState): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify(state));
+}
+
+function decodeState(bytes: Uint8Array): ReservationsState {
+  return JSON.parse(new TextDecoder().decode(bytes)) as ReservationsState;
+}

@@ -1,0 +1,91 @@
+/**
+ * The mirror itself, as the product runs it: a MirrorNode on every host, over simulated disks, links and clocks. What
+ * stands here is what the product has around it: processes that start again, sessions, commands.
+ */
+
+import { createHash } from 'node:crypto';
+import type { Configuration } from '../../src/cluster/configuration.ts';
+import type { FrontParts } from '../world.ts';
+import type { Link } from '../link.ts';
+import type { Session, StorageFront } from '../storage.ts';
+import { createArbiter } from './arbiter.ts';
+import { blocksOf } from '../workload.ts';
+import { MirrorHost } from './mirror-host.ts';
+import { drawSite } from './mirror-site.ts';
+import type { Datagram } from './mirror-links.ts';
+
+export interface MirrorFrontOptions {
+  /** Write-back caches may be drawn: only where the last copy is spared. */
+  readonly writesBack: boolean;
+}
+
+const ADMINISTRATOR_MS = 2000;
+const ADMINISTRATOR_PATIENCE = 4;
+
+export function createMirrorFront(parts: FrontParts, { writesBack }: MirrorFrontOptions): StorageFront {
+  const { hosts, random, scheduler, shape } = parts;
+  const drawn = drawSite(random.fork('site'), hosts.length, writesBack);
+  const arbiter = createArbiter(drawn.site.nodes);
+  const nodes = hosts.map(
+    (host) => new MirrorHost({ parts, host, drawn, arbiter, random: random.fork(`node ${host.id}`), digest }),
+  );
+  const withData = nodes.filter((node) => drawn.site.nodes.includes(node.number));
+  for (const node of nodes) node.format(firstConfiguration(drawn.site.nodes));
+  for (const node of nodes) node.start();
+
+  const isComplete = (node: MirrorHost): boolean => node.serves !== undefined;
+  const together = (): boolean => {
+    const serving = withData.map((node) => node.serves);
+    return serving.every(
+      (configuration) =>
+        configuration !== undefined &&
+        configuration.members.length === withData.length &&
+        configuration.term === serving[0]!.term,
+    );
+  };
+
+  /** An administrator, who looks now and then: with everybody there and nobody serving, the newest copy is chosen. */
+  let waits = 0;
+  const administrate = (): void => {
+    scheduler.after(ADMINISTRATOR_MS, administrate);
+    waits = withData.every((node) => node.seesAllAndWaits) ? waits + 1 : 0;
+    if (waits < ADMINISTRATOR_PATIENCE) return;
+    waits = 0;
+    withData.reduce((a, b) => (b.accepted > a.accepted ? b : a)).force();
+  };
+  administrate();
+
+  return {
+    open: (session, drop) => nodes[session.node]!.open(session, drop),
+    submit: (session, device, command, answer) =>
+      nodes[session.node]!.submit(session, device, command, answer),
+    heard: (session: Session) => nodes[session.node]!.heard(session),
+    close: (session) => nodes[session.node]!.closeSession(session),
+    crash: (node, how) => nodes[node]!.crash(how),
+    restart: (node) => nodes[node]!.start(),
+    onConnection: (node, end) => nodes[node]!.onConnection(end),
+    onDatagram: (node, link: Link, from, message) => nodes[node]!.onDatagram(link, from, message as Datagram),
+    disksOf: (node) => nodes[node]!.disks,
+    completeCopies: () => {
+      const newest = Math.max(0, ...withData.map((node) => node.serves?.term ?? 0));
+      return withData
+        .filter((node) => isComplete(node) && node.serves!.term === newest)
+        .map((node) => node.number - 1);
+    },
+    operate: () => undefined,
+    isQuiet: () => scheduler.now() > 0 && together() && withData.every((node) => node.isIdle),
+    replicas: () =>
+      withData.map((node) => ({ node: node.number - 1, values: node.content(blocksOf(shape)) })),
+  };
+}
+
+/** A device is created with equal, empty copies that were stopped in order. */
+function firstConfiguration(nodes: readonly number[]): Configuration {
+  return { term: 1, id: 'f'.repeat(32), members: nodes.toSorted((a, b) => a - b), learners: [] };
+}
+
+function digest(data: readonly Uint8Array[]): string {
+  const hash = createHash('sha1');
+  for (const segment of data) hash.update(segment);
+  return hash.digest('base64');
+}

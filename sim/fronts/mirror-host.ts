@@ -1,0 +1,364 @@
+/**
+ * One simulated machine of the mirror: its disks outlive its processes; a process has the mirror's node, its links and the
+ * sessions of initiators.
+ *
+ *   down ──start──► opening (records are read) ──► running ──crash──► down
+ *                                                     └──copy failed──► opened again after a while, as production does
+ */
+
+import { assert } from '../../src/base/assert.ts';
+import type { Prng } from '../../src/base/prng.ts';
+import { NO_UUID } from '../../src/base/uuid.ts';
+import { type Configuration, votersOf } from '../../src/cluster/configuration.ts';
+import { encodeSuperblock, SUPERBLOCK_LENGTH } from '../../src/cluster/superblock-format.ts';
+import { MirrorNode } from '../../src/engine/mirror/mirror-node.ts';
+import { journalLength } from '../../src/journal/journal.ts';
+import { SUPERBLOCK_FILE_LENGTH } from '../../src/cluster/superblock.ts';
+import { openFlatStore } from '../../src/store/flat-store.ts';
+import type { SimulatedDisk } from '../disk.ts';
+import { createDiskPort, type DiskPort } from '../disk-port.ts';
+import type { Host } from '../host.ts';
+import type { Link } from '../link.ts';
+import { SECTOR_LENGTH } from '../medium.ts';
+import type { Answer, Command, Session } from '../storage.ts';
+import type { StreamEnd, StreamHandlers } from '../stream.ts';
+import type { FrontParts } from '../world.ts';
+import { decodeBlocks } from '../block-codec.ts';
+import { MirrorCommands } from './mirror-commands.ts';
+import { BLOCK_LENGTH, DEVICE_BLOCKS, lbaOf } from './mirror-layout.ts';
+import type { Arbiter } from './arbiter.ts';
+import { type ChannelMessage, type Datagram, NodeLinks } from './mirror-links.ts';
+import type { MirrorSite } from './mirror-site.ts';
+import { createRamCache, type RamCache } from './ram-cache.ts';
+
+export interface MirrorHostOptions {
+  readonly parts: FrontParts;
+  readonly host: Host;
+  readonly drawn: MirrorSite;
+  readonly arbiter: Arbiter;
+  readonly random: Prng;
+  readonly digest: (data: readonly Uint8Array[]) => string;
+}
+
+interface Process {
+  readonly node: MirrorNode;
+  readonly cache: RamCache | undefined;
+}
+
+const SLOTS = 16;
+const REOPEN_MS = 3000;
+const GUARD_MS = 2500;
+const GUARD_EVERY_MS = 250;
+const DEVICE = 'd'.repeat(32);
+const DISK_SOURCE = 1_000;
+const ARBITER_MS = 20;
+const ARBITER_AWAY_CHANCE = 0.1;
+
+export class MirrorHost {
+  /** As replica or witness: from 1. */
+  readonly number: number;
+  readonly disks: readonly SimulatedDisk<unknown>[];
+  readonly #options: MirrorHostOptions;
+  readonly #data: DiskPort;
+  readonly #records: DiskPort;
+  #links: NodeLinks | undefined;
+  #process: Process | undefined;
+  #sessions = new Map<Session, { readonly drop: () => void; heardAt: number }>();
+  #incarnation = 0;
+  #starts = 0;
+
+  constructor(options: MirrorHostOptions) {
+    this.#options = options;
+    const { host, parts, drawn } = options;
+    this.number = host.id + 1;
+    const recordSectors = Math.ceil(
+      (SUPERBLOCK_FILE_LENGTH + journalLength(DEVICE_BLOCKS, BLOCK_LENGTH, drawn.site.nodes.length)) /
+        SECTOR_LENGTH,
+    );
+    const disk = (source: number, sectorCount: number): DiskPort =>
+      createDiskPort({
+        source,
+        host,
+        scheduler: parts.scheduler,
+        random: options.random.fork(`disk ${source}`),
+        trace: parts.trace,
+        sectorCount,
+        latencyMs: { read: 0.1, write: 0.1, flush: 1 },
+      });
+    this.#data = disk(DISK_SOURCE, DEVICE_BLOCKS);
+    this.#records = disk(DISK_SOURCE + 1, recordSectors);
+    this.disks = [this.#data.device, this.#records.device];
+  }
+
+  /** The configuration in which this node serves now. */
+  get serves(): Configuration | undefined {
+    const { node } = this.#process ?? {};
+    return node?.membership.role === 'serving' && node.state.isServing ? node.state.configuration : undefined;
+  }
+
+  /** For the administrator: all are there and nobody serves. */
+  get seesAllAndWaits(): boolean {
+    const { node } = this.#process ?? {};
+    if (node === undefined) return false;
+    const { membership } = node;
+    const voters = votersOf(this.#options.drawn.site);
+    const now = this.#options.host.clock.now();
+    return (
+      membership.role !== 'serving' &&
+      membership.role !== 'failed' &&
+      voters.every((voter) => voter === this.number || membership.peers.isJoined(voter, now))
+    );
+  }
+
+  get accepted(): number {
+    const { node } = this.#process ?? {};
+    return node?.membership.standing.accepted.term ?? 0;
+  }
+
+  force(): void {
+    this.#options.parts.trace.note('operator.force', this.#options.host.id);
+    this.#process?.node.membership.proposer.force();
+  }
+
+  get isIdle(): boolean {
+    const { node } = this.#process ?? {};
+    if (node === undefined) return true;
+    return node.replica.writes.inFlight === 0 && node.replica.log.all().every((m) => m.isReadable);
+  }
+
+  /** Writes the records of a new device. */
+  format(first: Configuration): void {
+    const { drawn } = this.#options;
+    const superblock = encodeSuperblock({
+      sequence: 1,
+      attachmentLength: 0,
+      attachmentChecksum: 0,
+      superblock: {
+        device: DEVICE,
+        node: this.number,
+        copy: NO_UUID.replace(/0$/, 'c'),
+        promisedTerm: first.term,
+        accepted: { ...first, flushedSet: undefined },
+        bound: first.members,
+        installedTerm: first.term,
+        copyTerm: first.term,
+        dataState: 'inSync',
+        hasCopy: true,
+        cleanShutdown: true,
+        writePolicy: drawn.policy,
+        journal: { strategy: drawn.journal, isTrusted: true },
+        blockLength: BLOCK_LENGTH,
+        blockCount: DEVICE_BLOCKS,
+        history: [],
+      },
+    });
+    const content = new Map<number, unknown>();
+    for (let sector = 0; sector < SUPERBLOCK_LENGTH / SECTOR_LENGTH; sector++)
+      content.set(sector, {
+        at: 0,
+        bytes: superblock.slice(sector * SECTOR_LENGTH, (sector + 1) * SECTOR_LENGTH),
+      });
+    (this.#records.device as SimulatedDisk<unknown>).medium.replace(content);
+  }
+
+  start(): void {
+    const { host, parts } = this.#options;
+    const start = ++this.#starts;
+    // Grows with time, also over restarts.
+    this.#incarnation = Math.floor(parts.scheduler.now() * 1000) + 1;
+    this.#links = new NodeLinks(host, parts.network, this.#incarnation, {
+      onDatagram: () => undefined,
+      onMessage: (from, message) => this.#onMessage(from, message),
+    });
+    void this.#open(start);
+    host.clock.after(GUARD_EVERY_MS, () => this.#guard(start));
+  }
+
+  crash(how: 'process' | 'power'): void {
+    this.#stop();
+    this.#data.device.crash(how);
+    this.#records.device.crash(how);
+  }
+
+  // ── Initiators ──
+
+  open(session: Session, drop: () => void): boolean {
+    if (this.#process === undefined || !this.#options.drawn.site.nodes.includes(this.number)) return false;
+    this.#sessions.set(session, { drop, heardAt: this.#options.host.clock.now() });
+    return true;
+  }
+
+  heard(session: Session): void {
+    if (this.#process?.node.stoodStill === true) this.#dropSessions();
+    const known = this.#sessions.get(session);
+    if (known !== undefined) known.heardAt = this.#options.host.clock.now();
+  }
+
+  closeSession(session: Session): void {
+    this.#sessions.delete(session);
+  }
+
+  submit(session: Session, device: number, command: Command, answer: (answer: Answer) => void): void {
+    const process = this.#process;
+    if (process === undefined || !this.#sessions.has(session)) return;
+    const { node } = process;
+    const { host, parts } = this.#options;
+    const ticket = {
+      arrivedAt: host.clock.now(),
+      isAlive: () => this.#sessions.has(session) && this.#process === process,
+    };
+    const commands = new MirrorCommands(node, parts.shape, () => this.#served(node));
+    commands.perform(session, ticket, device, command, (result) => {
+      if (this.#sessions.has(session)) answer(result);
+    });
+  }
+
+  // ── Other nodes ──
+
+  onConnection(end: StreamEnd): StreamHandlers | undefined {
+    return this.#links?.accept(end);
+  }
+
+  onDatagram(link: Link, from: number, message: Datagram): void {
+    const { node } = this.#process ?? {};
+    if (node === undefined) return;
+    if (message.kind === 'beat') {
+      this.#links!.heardOf(from + 1, message.incarnation);
+      const answer = node.onBeat(from + 1, message, link.kind === 'sync');
+      if (answer !== undefined) this.#links!.answer(link, answer);
+    } else if (message.kind === 'beatAnswer') {
+      node.onBeatAnswer(from + 1, message);
+    } else {
+      node.onControl(from + 1, message);
+    }
+  }
+
+  /** What the copy holds, cached or not. */
+  content(blocks: number): number[] {
+    const { medium } = this.#data.device;
+    const { shape } = this.#options.parts;
+    const { cache } = this.#process ?? {};
+    return Array.from({ length: blocks }, (_, block) => {
+      const lba = lbaOf(block, shape.dataBlocks);
+      const bytes = cache?.peek(lba) ?? medium.read(lba)?.bytes;
+      return bytes === undefined ? 0 : decodeBlocks(bytes, BLOCK_LENGTH)[0]!;
+    });
+  }
+
+  async #open(start: number): Promise<void> {
+    const { drawn, host, parts, random, digest } = this.#options;
+    const flat = openFlatStore({ disk: this.#data, blockLength: BLOCK_LENGTH, writeCache: 'back' });
+    assert(flat.ok, 'the data disk is whole blocks');
+    const cache = drawn.policy === 'back' ? createRamCache(flat.value, host.clock, random) : undefined;
+    const store = cache ?? flat.value;
+    const node = await MirrorNode.open({
+      self: this.number,
+      device: DEVICE,
+      site: drawn.site,
+      incarnation: this.#incarnation,
+      policy: drawn.policy,
+      journal: drawn.journal,
+      slotCount: SLOTS,
+      confirmsReads: drawn.confirmsReads,
+      store,
+      records: this.#records,
+      copyId: NO_UUID.replace(/0$/, 'c'),
+      ports: {
+        clock: host.clock,
+        trace: (_level, event, fields) => parts.trace.explain(event, host.id, fields ?? {}),
+        random: () => random.next(),
+        newId: () =>
+          random
+            .integer(0, 2 ** 50)
+            .toString(16)
+            .padStart(32, '0'),
+        digest,
+        sendBeat: (to, beat) => this.#links?.sendDatagram(to, beat),
+        sendControl: (to, message, onSync) => {
+          if (onSync) this.#links?.send(to, { kind: 'control', message });
+          else this.#links?.sendDatagram(to, message);
+        },
+        sendReplica: (to, message) => this.#links?.send(to, { kind: 'replica', message }),
+        isCongested: (to) => this.#links?.isCongested(to) ?? false,
+        claim: (_base, members, term) => this.#claim(members, term),
+        dropSessions: () => this.#dropSessions(),
+        onFailed: () => this.#failed(start),
+        onChanged: () => undefined,
+      },
+    });
+    if (node === undefined || start !== this.#starts) {
+      node?.abandon();
+      return;
+    }
+    this.#process = { node, cache };
+  }
+
+  #stop(): void {
+    this.#starts += 1;
+    this.#process?.node.abandon();
+    this.#process = undefined;
+    this.#links?.abandon();
+    this.#links = undefined;
+    this.#sessions.clear();
+  }
+
+  /** As a supervisor would: the process ends, another one begins. */
+  #failed(start: number): void {
+    if (start !== this.#starts) return;
+    this.#dropSessions();
+    this.#links?.close();
+    this.#stop();
+    const stopped = this.#starts;
+    this.#options.host.clock.after(REOPEN_MS, () => {
+      if (stopped === this.#starts) this.start();
+    });
+  }
+
+  #onMessage(from: number, message: ChannelMessage): void {
+    const { node } = this.#process ?? {};
+    if (node === undefined) return;
+    if (message.kind === 'replica') node.onReplica(from, message.message);
+    else node.onControl(from, message.message);
+  }
+
+  #claim(members: readonly number[], term: number): Promise<boolean> {
+    const { host, random, arbiter } = this.#options;
+    return new Promise((resolve) => {
+      host.clock.after(random.exponential(ARBITER_MS), () => {
+        if (random.chance(ARBITER_AWAY_CHANCE)) return resolve(false);
+        const isOurs = arbiter.claim(this.number, members, term);
+        host.clock.after(random.exponential(ARBITER_MS), () => resolve(isOurs));
+      });
+    });
+  }
+
+  /** Sessions that have been silent are given up before their initiators can have gone on elsewhere. */
+  #guard(start: number): void {
+    if (start !== this.#starts) return;
+    const { host } = this.#options;
+    host.clock.after(GUARD_EVERY_MS, () => this.#guard(start));
+    const now = host.clock.now();
+    for (const [session, { heardAt, drop }] of this.#sessions) {
+      if (now - heardAt <= GUARD_MS) continue;
+      this.#sessions.delete(session);
+      drop();
+    }
+  }
+
+  #dropSessions(): void {
+    const sessions = [...this.#sessions.values()];
+    this.#sessions.clear();
+    for (const { drop } of sessions) drop();
+  }
+
+  #served(node: MirrorNode): void {
+    const { configuration } = node.state;
+    this.#options.parts.observe({
+      kind: 'served',
+      node: this.#options.host.id,
+      device: 0,
+      epoch: configuration.term,
+      epochId: configuration.term,
+    });
+  }
+}

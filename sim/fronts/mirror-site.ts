@@ -1,0 +1,41 @@
+/** What a seed decides about the mirrored device: strategy, witness, write policy, journal. */
+
+import type { Prng } from '../../src/base/prng.ts';
+import type { IsolationPolicy, Site } from '../../src/cluster/configuration.ts';
+import type { JournalStrategy } from '../../src/journal/recovery.ts';
+import type { WritePolicy } from '../../src/replication/ports.ts';
+
+export interface MirrorSite {
+  readonly site: Site;
+  readonly policy: WritePolicy;
+  readonly journal: JournalStrategy;
+  readonly confirmsReads: boolean;
+}
+
+const JOURNALS: readonly JournalStrategy[] = ['ram', 'failure', 'continuous'];
+const POLICIES: readonly IsolationPolicy[] = ['arbitrate', 'suspendLow'];
+
+/** Hosts are numbered from 0, replicas and the witness from 1; a witness is the last host. */
+export function drawSite(random: Prng, hosts: number, writesBack: boolean): MirrorSite {
+  const kind = random.pick(['majority', 'majority', 'heartbeat'] as const);
+  const withWitness = kind === 'majority' && hosts > 2 && random.chance(0.5);
+  const count = withWitness ? hosts - 1 : hosts;
+  const nodes = Array.from({ length: count }, (_, at) => at + 1);
+  // Any order of priorities.
+  for (let at = nodes.length - 1; at > 0; at--) {
+    const other = random.integer(0, at);
+    [nodes[at], nodes[other]] = [nodes[other]!, nodes[at]!];
+  }
+  return {
+    site: {
+      nodes,
+      strategy:
+        kind === 'majority'
+          ? { kind, witness: withWitness ? hosts : undefined }
+          : { kind, policy: random.pick(POLICIES) },
+    },
+    policy: writesBack && random.chance(0.5) ? 'back' : 'through',
+    journal: random.pick(JOURNALS),
+    confirmsReads: true,
+  };
+}

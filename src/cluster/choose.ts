@@ -1,0 +1,231 @@
+/**
+ * The choice of the next configuration from what voters have promised: pure, so that every case has a test.
+ *
+ *   base      the highest configuration that anyone accepted: whatever was committed, its members have
+ *   members   members of base that have gone on without a restart, and can all reach each other
+ *             – none of them: everything was restarted; one copy starts, if nothing can be lost
+ *   learners  every other data node that promised and reaches all members
+ *
+ * What makes a promise count:
+ *   majority   more than half of the voters have promised, and so many that have their records that no other
+ *              majority can have agreed to anything without one of them
+ *   heartbeat  every member of base has promised, and of what was accepted before it since anyone served; or those that have not are silent on every path, their leases are
+ *              over, and the policy lets the others go on
+ */
+
+import { type Configuration, majorityOf, type Site, votersOf } from './configuration.ts';
+import type { Report } from './messages.ts';
+
+export interface Choice {
+  readonly kind: 'go';
+  readonly base: Configuration;
+  readonly members: readonly number[];
+  readonly learners: readonly number[];
+  /** Whose pending changes are finished. */
+  readonly sources: readonly number[];
+  /** Leases of those who are left out and have not promised run so long. */
+  readonly waitMs: number;
+  /** The arbiter must let `members` go on first. */
+  readonly needsClaim: boolean;
+  readonly rule: string;
+}
+
+export type Chosen = Choice | { readonly kind: 'wait'; readonly rule: string };
+
+export interface ChooseInput {
+  readonly site: Site;
+  readonly self: number;
+  readonly promises: ReadonlyMap<number, Report<unknown>>;
+  /** Out of the next configuration, whatever they promise. */
+  readonly excluded: ReadonlySet<number>;
+  /** Learners of base that were proven equal in it. */
+  readonly promoted: ReadonlySet<number>;
+  /** Heard on any path. */
+  readonly isHeard: (node: number) => boolean;
+  /** Caches may have held acknowledged changes that are on no medium. */
+  readonly writesBack: boolean;
+  /** An administrator accepts that what only lost records or caches knew is lost. */
+  readonly isForced: boolean;
+}
+
+export function choose(input: ChooseInput): Chosen {
+  const { site, promises } = input;
+  const counting = [...promises].filter(([, report]) => !report.isBlank);
+  if (counting.length === 0) return wait('no copy that counts has promised');
+  const base = counting.map(([, { accepted }]) => accepted).reduce((a, b) => (b.term > a.term ? b : a));
+  const bound = boundOf(promises, base);
+  const silent = bound.filter((node) => !promises.has(node));
+  const allowed = mayGoOn(input, bound, counting.length, silent);
+  if (allowed.kind === 'no') return wait(allowed.rule);
+  const ready = (node: number): boolean => {
+    const report = promises.get(node);
+    return (
+      report?.handover !== undefined && !report.isBlank && !report.hasFailed && !input.excluded.has(node)
+    );
+  };
+  const members = chooseMembers(input, base, ready, silent.length === 0);
+  if (members.kind === 'wait') return members;
+  const chosen = members.nodes;
+  if (allowed.kind === 'claim' && allowed.except.some((node) => chosen.includes(node)))
+    return wait('a silent node cannot be a member');
+  const learners = site.nodes.filter(
+    (node) => !chosen.includes(node) && readyToLearn(input, node) && chosen.every(joins(input, node)),
+  );
+  const sources = [...base.members, ...base.learners].filter(
+    (node) =>
+      promises.get(node)?.isFresh === true &&
+      promises.get(node)?.handover !== undefined &&
+      (base.members.includes(node) || promises.get(node)?.accepted.term === base.term),
+  );
+  return {
+    kind: 'go',
+    base,
+    members: chosen.toSorted((a, b) => a - b),
+    learners: learners.toSorted((a, b) => a - b),
+    sources,
+    waitMs: leaseOf(input, base, chosen),
+    needsClaim: allowed.kind === 'claim',
+    rule: members.rule,
+  };
+}
+
+/** Who has to agree, by the word of those who accepted base: just its members, if anyone knows that it was installed. */
+function boundOf(promises: ReadonlyMap<number, Report<unknown>>, base: Configuration): readonly number[] {
+  const bounds = [...promises.values()]
+    .filter(({ accepted, isBlank }) => accepted.term === base.term && !isBlank)
+    .map(({ bound }) => bound);
+  return bounds.reduce((a, b) => (b.length < a.length ? b : a));
+}
+
+type Allowed =
+  | { readonly kind: 'yes' }
+  | { readonly kind: 'no'; readonly rule: string }
+  | { readonly kind: 'claim'; readonly except: readonly number[] };
+
+function mayGoOn(
+  input: ChooseInput,
+  bound: readonly number[],
+  counting: number,
+  silent: readonly number[],
+): Allowed {
+  const { site, promises, isHeard, self } = input;
+  const { strategy } = site;
+  if (strategy.kind === 'majority') {
+    const need = majorityOf(site);
+    if (promises.size < need) return { kind: 'no', rule: `${promises.size} of ${need} votes have promised` };
+    // Who has lost its record may have agreed to something with those who are silent.
+    const remembering = votersOf(site).length - need + 1;
+    return counting >= remembering || input.isForced
+      ? { kind: 'yes' }
+      : { kind: 'no', rule: `${counting} of ${remembering} votes that have their record have promised` };
+  }
+  if (silent.length === 0) return { kind: 'yes' };
+  const names = silent.join(', ');
+  if (silent.some(isHeard)) return { kind: 'no', rule: `node ${names} is heard and has not promised` };
+  const own = promises.get(self);
+  if (strategy.policy === 'arbitrate' && own?.isOut === false) return { kind: 'claim', except: silent };
+  if (own?.isFresh !== true || own.isOut || !bound.includes(self))
+    return {
+      kind: 'no',
+      rule: `waits for node ${names}: this node was restarted or has stood back since they were together`,
+    };
+  if (strategy.policy === 'continue') return { kind: 'yes' };
+  const highest = site.nodes.find((node) => bound.includes(node));
+  return highest !== undefined && promises.has(highest)
+    ? { kind: 'yes' }
+    : { kind: 'no', rule: `node ${highest} has the highest priority and is silent` };
+}
+
+type Members =
+  | { readonly kind: 'members'; readonly nodes: readonly number[]; readonly rule: string }
+  | { readonly kind: 'wait'; readonly rule: string };
+
+function chooseMembers(
+  input: ChooseInput,
+  base: Configuration,
+  ready: (node: number) => boolean,
+  allPromised: boolean,
+): Members {
+  const { promises, site, promoted } = input;
+  const stands = (node: number): boolean =>
+    ready(node) &&
+    promises.get(node)!.isFresh &&
+    // Who stood back has everything only if nobody can have gone on since.
+    (!promises.get(node)!.isOut || allPromised);
+  const fresh = site.nodes.filter((node) => base.members.includes(node) && stands(node));
+  const proven = site.nodes.filter(
+    (node) =>
+      promoted.has(node) &&
+      base.learners.includes(node) &&
+      promises.get(node)?.accepted.term === base.term &&
+      stands(node),
+  );
+  if (fresh.length > 0) return clique(input, [...fresh, ...proven], fresh);
+  return restarted(input, base, (node) => ready(node) && (!promises.get(node)!.isOut || allPromised));
+}
+
+/** The most nodes that all reach each other; of equals the one with the highest priority. This node must be among them. */
+function clique(input: ChooseInput, candidates: readonly number[], needed: readonly number[]): Members {
+  let best: readonly number[] = [];
+  for (let set = 1; set < 1 << candidates.length; set++) {
+    const nodes = candidates.filter((_, at) => (set & (1 << at)) !== 0);
+    if (!nodes.some((node) => needed.includes(node))) continue;
+    if (!nodes.every((node) => nodes.every(joins(input, node)))) continue;
+    if (nodes.length > best.length || (nodes.length === best.length && isBefore(candidates, nodes, best)))
+      best = nodes;
+  }
+  const mine = best.includes(input.self) || !candidates.includes(input.self);
+  if (best.length === 0 || !mine) return { kind: 'wait', rule: 'others reach each other better' };
+  return { kind: 'members', nodes: best, rule: 'members that have gone on without a restart' };
+}
+
+function isBefore(order: readonly number[], a: readonly number[], b: readonly number[]): boolean {
+  const first = order.find((node) => a.includes(node) !== b.includes(node));
+  return first !== undefined && a.includes(first);
+}
+
+/** All copies were restarted. */
+function restarted(
+  input: ChooseInput,
+  base: Configuration,
+  ready: (node: number) => boolean,
+): { kind: 'members'; nodes: readonly number[]; rule: string } | { kind: 'wait'; rule: string } {
+  const { site, promises, writesBack, isForced } = input;
+  const copies = site.nodes.filter((node) => base.members.includes(node) && ready(node));
+  const whole = copies.filter((node) => promises.get(node)!.accepted.term === base.term);
+  const stopped = whole.find((node) => promises.get(node)!.wasStopped);
+  if (stopped !== undefined)
+    return { kind: 'members', nodes: [stopped], rule: 'a copy that was stopped in order' };
+  const first = whole[0] ?? copies[0];
+  if (first === undefined) return wait('no member of the last configuration is there');
+  if (writesBack && base.members.length > 1 && !isForced)
+    return wait('caches were lost with the processes: an administrator has to choose a copy');
+  return { kind: 'members', nodes: [first], rule: 'a restarted copy, written through' };
+}
+
+function readyToLearn({ promises, excluded }: ChooseInput, node: number): boolean {
+  const report = promises.get(node);
+  return report?.handover !== undefined && !report.hasFailed && !excluded.has(node);
+}
+
+function joins({ promises, self }: ChooseInput, a: number): (b: number) => boolean {
+  const hears = (from: number, to: number): boolean =>
+    from === to || promises.get(from)?.hearsSync.includes(to) === true;
+  return (b) => {
+    // What reached this node with its data came by a sync link.
+    if (a === self || b === self) return true;
+    return hears(a, b) && hears(b, a);
+  };
+}
+
+function leaseOf({ promises }: ChooseInput, base: Configuration, members: readonly number[]): number {
+  const removed = base.members.filter((node) => !members.includes(node) && !promises.has(node));
+  let waitMs = 0;
+  for (const { leases } of promises.values())
+    for (const [node, ms] of leases) if (removed.includes(node)) waitMs = Math.max(waitMs, ms);
+  return waitMs;
+}
+
+function wait(rule: string): { readonly kind: 'wait'; readonly rule: string } {
+  return { kind: 'wait', rule };
+}

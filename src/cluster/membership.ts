@@ -1,0 +1,374 @@
+/**
+ * Who may serve one device, as one node sees it: promises, accepts, proposes. The same object in a witness, which has
+ * no copy and only votes.
+ *
+ *   waiting ──promise──► sealed ──accept──► sealed ──install──► serving | learning
+ *   serving, learning ──promise for a newer term──► sealed         any ──copy fails──► failed
+ *   sealed ──stands back (heartbeat), or is left out──► blocked
+ *
+ * Invariants
+ *  1. Nothing is answered in a term below the promised one; a promise is durable before it is told.
+ *  2. A configuration is accepted, with everything that was pending, by all its members and learners (majority: and by
+ *     more than half of the voters) before anyone serves in it.
+ *  3. A node serves only while its lease runs; who is left out silently is waited for.
+ *  4. Promise and accept happen one after the other: what a report says is durable.
+ */
+
+import type { Uuid } from '../base/uuid.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Trace } from '../ports/trace.ts';
+import type { Choice } from './choose.ts';
+import { type Configuration, includes, type Site, votersOf } from './configuration.ts';
+import { GrantedLeases, HeldLease } from './leases.ts';
+import type { Beat, BeatAnswer, Control, Proposal, Report, Role } from './messages.ts';
+import { Peers } from './peers.ts';
+import { Proposer } from './proposer.ts';
+import { BEAT_MS } from './times.ts';
+import { reasonToPropose } from './think.ts';
+
+/** What is durable of a node's part in the configurations of a device. */
+export interface Standing {
+  readonly promised: number;
+  readonly accepted: Configuration;
+  /**
+   * Who has to agree to the next configuration under the heartbeat strategy: the members of the last one that was
+   * installed, and of those accepted since; as long as it is not known whether anyone serves in these.
+   */
+  readonly bound: readonly number[];
+  readonly isOut: boolean;
+}
+
+/** What a copy adds to a report. */
+export type CopyReport<H> = Pick<Report<H>, 'wasStopped' | 'isBlank' | 'history' | 'handover'>;
+
+export interface MembershipPorts<H> {
+  readonly clock: Clock;
+  readonly trace: Trace;
+  /** In [0, 1). */
+  random(): number;
+  newId(): Uuid;
+  /** On every link to the node. */
+  sendBeat(to: number, beat: Beat): void;
+  /** `onSync`: by the reliable channel, with data; otherwise on every link. */
+  send(to: number, message: Control<H>, onSync: boolean): void;
+  /** The installed configuration is over for this copy: nothing of it is acknowledged any more. */
+  seal(): void;
+  /** Durable when it answers; false: it is not, and the node has failed. */
+  save(standing: Standing): Promise<boolean>;
+  report(withHandover: boolean): CopyReport<H>;
+  /** What members and learners of the chosen configuration need. */
+  merge(choice: Choice, promises: ReadonlyMap<number, Report<H>>, configuration: Configuration): H;
+  /** Makes the accepted configuration and its handover durable; false: the copy has failed. */
+  accept(proposal: Proposal<H>, standing: Standing): Promise<boolean>;
+  install(configuration: Configuration, standing: Standing): Promise<void>;
+  /** This node is not going to serve for now. */
+  standBack(reason: string): void;
+  /** Whether the arbiter lets these members go on without the others of `base`. */
+  claim(base: Configuration, members: readonly number[], term: number): Promise<boolean>;
+  /** Learners that were proven equal. */
+  readyLearners(): readonly number[];
+  /** Members and learners that hold a change back for too long. */
+  slowNodes(): ReadonlySet<number>;
+}
+
+export interface MembershipOptions<H> {
+  readonly self: number;
+  readonly site: Site;
+  readonly incarnation: number;
+  readonly writesBack: boolean;
+  readonly ports: MembershipPorts<H>;
+  readonly standing: Standing;
+}
+
+const REGISTER_MS = 2000;
+
+export class Membership<H> {
+  readonly self: number;
+  readonly site: Site;
+  readonly peers: Peers;
+  readonly ports: MembershipPorts<H>;
+  readonly isWitness: boolean;
+  standing: Standing;
+  /** Serving or learning. Undefined from a promise on. */
+  installed: Configuration | undefined;
+  hasFailed = false;
+  /** Incarnations of the others when the configuration was installed. */
+  readonly known = new Map<number, number>();
+  /** Ticks without anyone who serves; ticks since a member of this configuration was found elsewhere. */
+  idle = 0;
+  astray = 0;
+  readonly proposer: Proposer<H>;
+  readonly #options: MembershipOptions<H>;
+  readonly #held = new HeldLease();
+  readonly #granted: GrantedLeases;
+  #isFresh = false;
+  /** What promises and accepts have to wait for. */
+  #durable: Promise<void> = Promise.resolve();
+  #promising = 0;
+  /** When the promise was told last: the question comes on every link. */
+  #promisedAt = -Infinity;
+  #accepting = 0;
+  /** The term of which the arbiter knows the members, and when it was last told. */
+  #registered = 0;
+  #registeredAt = -Infinity;
+
+  constructor(options: MembershipOptions<H>) {
+    const { self, site, ports, standing } = options;
+    this.#options = options;
+    this.self = self;
+    this.site = site;
+    this.ports = ports;
+    this.standing = standing;
+    this.isWitness = !site.nodes.includes(self);
+    this.peers = new Peers(self, votersOf(site));
+    this.#granted = new GrantedLeases(ports.clock.now());
+    this.proposer = new Proposer(this, options.writesBack);
+  }
+
+  get role(): Role {
+    const { accepted, isOut } = this.standing;
+    if (this.isWitness) return 'witness';
+    if (this.hasFailed) return 'failed';
+    if (this.installed !== undefined)
+      return this.installed.members.includes(this.self) ? 'serving' : 'learning';
+    if (isOut || (accepted.term > 0 && !includes(accepted, this.self))) return 'blocked';
+    return this.#isFresh ? 'sealed' : 'waiting';
+  }
+
+  /** Whether a read or an answer may leave at this moment. */
+  mayServe(): boolean {
+    const { installed } = this;
+    if (installed === undefined || this.hasFailed || !installed.members.includes(this.self)) return false;
+    return this.ports.clock.now() < this.#held.until(this.site, installed, this.self);
+  }
+
+  /** The node's copy can do no more: it is out until it comes back as a learner. */
+  fail(reason: string): void {
+    if (this.hasFailed) return;
+    this.hasFailed = true;
+    this.#isFresh = false;
+    this.proposer.stop();
+    this.#seal(`the copy has failed: ${reason}`);
+    this.ports.standBack(reason);
+  }
+
+  /** Every BEAT_MS. */
+  tick(): void {
+    const now = this.ports.clock.now();
+    this.#beat(now);
+    if (this.proposer.isBusy) this.proposer.tick(now);
+    else if (!this.isWitness && !this.hasFailed && this.proposer.mayTry(now)) {
+      const reason = reasonToPropose(this, now);
+      if (reason !== undefined) this.proposer.propose(reason);
+      else this.#register(now);
+    }
+  }
+
+  /** The arbiter hears of every configuration, sooner or later: whoever it does not know cannot go on by its word. */
+  #register(now: number): void {
+    const { installed, site, ports } = this;
+    if (site.strategy.kind === 'majority' || site.strategy.policy !== 'arbitrate') return;
+    if (installed?.members.includes(this.self) !== true || this.#registered === installed.term) return;
+    if (now - this.#registeredAt < REGISTER_MS) return;
+    this.#registeredAt = now;
+    void ports.claim(installed, installed.members, installed.term).then((isKnown) => {
+      if (isKnown) this.#registered = installed.term;
+    });
+  }
+
+  #beat(now: number): void {
+    const beat: Beat = {
+      kind: 'beat',
+      incarnation: this.#options.incarnation,
+      sentAt: now,
+      term: this.installed?.term ?? 0,
+      promised: this.standing.promised,
+      role: this.role,
+      hears: this.peers.heardNodes(now),
+      hearsSync: this.peers.syncNodes(now),
+      members: this.installed?.members ?? [],
+    };
+    for (const node of votersOf(this.site)) if (node !== this.self) this.ports.sendBeat(node, beat);
+  }
+
+  onBeat(from: number, beat: Beat, onSync: boolean): BeatAnswer | undefined {
+    const now = this.ports.clock.now();
+    this.peers.heard(from, beat, onSync, now);
+    const { promised, accepted } = this.standing;
+    const isOurs =
+      beat.term > 0 && beat.term === accepted.term && promised === accepted.term && this.#accepting === 0;
+    if (!isOurs || !accepted.members.includes(from) || this.#promising > promised) return undefined;
+    this.#granted.grant(from, now);
+    return {
+      kind: 'beatAnswer',
+      incarnation: this.#options.incarnation,
+      sentAt: beat.sentAt,
+      term: beat.term,
+    };
+  }
+
+  onBeatAnswer(from: number, answer: BeatAnswer): void {
+    if (this.installed?.term !== answer.term) return;
+    this.#held.answered(from, answer.sentAt);
+  }
+
+  /** The highest term that is promised here, durably or not yet. */
+  get promising(): number {
+    return Math.max(this.standing.promised, this.#promising);
+  }
+
+  onControl(from: number, message: Control<H>): void {
+    switch (message.kind) {
+      case 'prepare':
+        return this.#onPrepare(from, message.term, message.excluded, message.withHandover);
+      case 'promise':
+        return this.proposer.onPromise(from, message.term, message.report);
+      case 'refuse':
+        return this.proposer.onRefuse(message.term, message.promised);
+      case 'accept':
+        return this.#onAccept(from, message.proposal);
+      case 'accepted':
+        return this.proposer.onAccepted(from, message.term);
+      case 'install':
+        return this.#onInstall(message.configuration);
+    }
+  }
+
+  // ── As voter ──
+
+  #onPrepare(from: number, term: number, excluded: readonly number[], withHandover: boolean): void {
+    const { promised } = this.standing;
+    if (term < promised || term < this.#promising || this.hasFailed) {
+      const refused = Math.max(promised, this.#promising);
+      if (!this.hasFailed) this.#reply(from, { kind: 'refuse', term, promised: refused }, false);
+      return;
+    }
+    if (term === this.#promising) {
+      // The same question again: its answer may have been lost, or is being made durable.
+      const now = this.ports.clock.now();
+      if (term === promised && now - this.#promisedAt > BEAT_MS / 2) this.#promise(from, term, withHandover);
+      return;
+    }
+    this.#promising = term;
+    this.proposer.overtakenBy(term);
+    this.#seal(`node ${from} proposes term ${term}`);
+    this.#inOrder(async () => {
+      const isOut =
+        this.standing.isOut || (this.site.strategy.kind === 'heartbeat' && excluded.includes(this.self));
+      const standing = { ...this.standing, promised: term, isOut };
+      if (term !== this.#promising || !(await this.ports.save(standing))) return;
+      this.standing = standing;
+      if (isOut) this.ports.standBack('another node goes on without this one');
+      this.#promise(from, term, withHandover);
+    });
+  }
+
+  #promise(to: number, term: number, withHandover: boolean): void {
+    const now = this.ports.clock.now();
+    this.#promisedAt = now;
+    const report: Report<H> = {
+      ...this.ports.report(withHandover),
+      promised: term,
+      accepted: this.standing.accepted,
+      bound: this.standing.bound,
+      isFresh: this.#isFresh,
+      isOut: this.standing.isOut,
+      hasFailed: this.hasFailed,
+      leases: this.#granted.remaining(this.site.nodes, now),
+      hearsSync: this.peers.syncNodes(now),
+    };
+    this.#reply(to, { kind: 'promise', term, report }, withHandover);
+  }
+
+  #onAccept(from: number, proposal: Proposal<H>): void {
+    const { configuration } = proposal;
+    const { term } = configuration;
+    if (term < this.#promising || term < this.standing.promised || this.hasFailed) {
+      this.#reply(from, { kind: 'refuse', term, promised: this.standing.promised }, false);
+      return;
+    }
+    const onSync = proposal.handover !== undefined;
+    if (this.standing.accepted.term === term && this.#accepting === 0)
+      return this.#reply(from, { kind: 'accepted', term }, onSync);
+    if (this.#accepting === term) return;
+    this.#accepting = term;
+    this.#promising = term;
+    this.#seal(`node ${from} has chosen the configuration of term ${term}`);
+    this.#inOrder(async () => {
+      const isIncluded = includes(configuration, this.self);
+      const bound = [...new Set([...this.standing.bound, ...configuration.members])];
+      if (term === this.#promising && (await this.#save(proposal, isIncluded, bound)))
+        this.#reply(from, { kind: 'accepted', term }, onSync);
+      if (this.#accepting === term) this.#accepting = 0;
+    });
+  }
+
+  async #save(proposal: Proposal<H>, isIncluded: boolean, bound: readonly number[]): Promise<boolean> {
+    const { configuration } = proposal;
+    const { term } = configuration;
+    const standing: Standing = {
+      promised: term,
+      accepted: configuration,
+      bound,
+      isOut: this.standing.isOut && !isIncluded,
+    };
+    const saved =
+      isIncluded && !this.isWitness
+        ? await this.ports.accept(proposal, standing)
+        : await this.ports.save(standing);
+    if (!saved) return false;
+    this.standing = standing;
+    this.#isFresh = isIncluded && !this.hasFailed;
+    if (!isIncluded && !this.isWitness) this.ports.standBack('others go on without this node');
+    return true;
+  }
+
+  #onInstall(configuration: Configuration): void {
+    const { term } = configuration;
+    this.#inOrder(async () => {
+      if (term < this.standing.promised || term < this.#promising || this.hasFailed) return;
+      if (!includes(configuration, this.self)) {
+        // Left out, or a witness: it has to know what counts, and says so when it is asked.
+        if (this.standing.accepted.term < term) {
+          this.#promising = term;
+          this.#seal('others go on without this node');
+          await this.#save({ configuration, handover: undefined }, false, configuration.members);
+        }
+        return;
+      }
+      if (this.standing.accepted.term !== term || this.installed?.term === term || !this.#isFresh) return;
+      this.#held.clear();
+      this.known.clear();
+      for (const node of [...configuration.members, ...configuration.learners]) {
+        const beat = this.peers.beatOf(node);
+        if (beat !== undefined) this.known.set(node, beat.incarnation);
+      }
+      this.idle = 0;
+      this.astray = 0;
+      this.installed = configuration;
+      this.standing = { ...this.standing, bound: configuration.members };
+      await this.ports.install(configuration, this.standing);
+      // The sooner it is answered, the sooner this node may serve.
+      this.#beat(this.ports.clock.now());
+    });
+  }
+
+  // ──
+
+  #seal(reason: string): void {
+    if (this.installed === undefined) return;
+    this.ports.trace('info', 'mirror.sealed', { term: this.installed.term, reason });
+    this.installed = undefined;
+    this.#held.clear();
+    this.ports.seal();
+  }
+
+  #reply(to: number, message: Control<H>, onSync: boolean): void {
+    if (to === this.self) this.onControl(this.self, message);
+    else this.ports.send(to, message, onSync);
+  }
+
+  #inOrder(step: () => Promise<void>): void {
+    this.#durable = this.#durable.then(step);
+  }
+}

@@ -1,0 +1,61 @@
+/** Which nodes are heard, on what, and what they last said of themselves. Decides nothing. */
+
+import type { Beat } from './messages.ts';
+import { SUSPECT_MS } from './times.ts';
+
+export interface Peer {
+  heardAt: number;
+  heardSyncAt: number;
+  beat: Beat | undefined;
+}
+
+export class Peers {
+  readonly #self: number;
+  readonly #peers = new Map<number, Peer>();
+
+  constructor(self: number, nodes: readonly number[]) {
+    this.#self = self;
+    for (const node of nodes)
+      if (node !== self)
+        this.#peers.set(node, { heardAt: -Infinity, heardSyncAt: -Infinity, beat: undefined });
+  }
+
+  heard(from: number, beat: Beat, onSync: boolean, now: number): void {
+    const peer = this.#peers.get(from);
+    if (peer === undefined) return;
+    // Late datagrams of an earlier moment say nothing new.
+    const { beat: last } = peer;
+    if (last === undefined || last.incarnation !== beat.incarnation || last.sentAt <= beat.sentAt) {
+      if (last !== undefined && last.incarnation > beat.incarnation) return;
+      peer.beat = beat;
+    }
+    peer.heardAt = now;
+    if (onSync) peer.heardSyncAt = now;
+  }
+
+  beatOf(node: number): Beat | undefined {
+    return this.#peers.get(node)?.beat;
+  }
+
+  hears(node: number, now: number): boolean {
+    return node === this.#self || now - (this.#peers.get(node)?.heardAt ?? -Infinity) < SUSPECT_MS;
+  }
+
+  hearsSync(node: number, now: number): boolean {
+    return node === this.#self || now - (this.#peers.get(node)?.heardSyncAt ?? -Infinity) < SUSPECT_MS;
+  }
+
+  /** Both hear each other on a sync link. */
+  isJoined(node: number, now: number): boolean {
+    if (node === this.#self) return true;
+    return this.hearsSync(node, now) && this.beatOf(node)?.hearsSync.includes(this.#self) === true;
+  }
+
+  heardNodes(now: number): number[] {
+    return [...this.#peers.keys()].filter((node) => this.hears(node, now));
+  }
+
+  syncNodes(now: number): number[] {
+    return [...this.#peers.keys()].filter((node) => this.hearsSync(node, now));
+  }
+}

@@ -1,0 +1,57 @@
+/** One attempt of this node to bring about the next configuration; `membership.ts` moves it on. */
+
+import type { Choice } from './choose.ts';
+import type { Configuration } from './configuration.ts';
+import type { Proposal, Report } from './messages.ts';
+
+export interface Attempt<H> {
+  readonly term: number;
+  /** For people: what made it necessary. */
+  readonly cause: string;
+  readonly excluded: ReadonlySet<number>;
+  readonly promoted: ReadonlySet<number>;
+  readonly isForced: boolean;
+  readonly begunAt: number;
+  /** promise → claim (the arbiter is asked) → lease (those left out may still serve) → accept */
+  phase: 'promise' | 'claim' | 'lease' | 'accept';
+  readonly promises: Map<number, Report<H>>;
+  choice: Choice | undefined;
+  proposal: Proposal<H> | undefined;
+  readonly accepted: Set<number>;
+  /** Why it has not gone further. */
+  waitsFor: string;
+}
+
+const TERMS_PER_ROUND = 16;
+
+/** The next term above `seen` that only this node proposes. */
+export function nextTerm(seen: number, self: number): number {
+  return (Math.floor(seen / TERMS_PER_ROUND) + 1) * TERMS_PER_ROUND + self;
+}
+
+export function begin<H>(
+  term: number,
+  now: number,
+  why: Pick<Attempt<H>, 'cause' | 'excluded' | 'promoted' | 'isForced'>,
+): Attempt<H> {
+  return {
+    ...why,
+    term,
+    begunAt: now,
+    phase: 'promise',
+    promises: new Map(),
+    choice: undefined,
+    proposal: undefined,
+    accepted: new Set(),
+    waitsFor: '',
+  };
+}
+
+/** Everybody who must have accepted before anyone serves has. */
+export function isComplete(
+  { accepted }: Attempt<unknown>,
+  { members, learners }: Configuration,
+  need: number,
+): boolean {
+  return [...members, ...learners].every((node) => accepted.has(node)) && accepted.size >= need;
+}

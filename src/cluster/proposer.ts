@@ -1,0 +1,245 @@
+/**
+ * This node's attempts to bring about the next configuration: asks all voters, chooses, waits for the leases of those who
+ * are left out, has the choice accepted, and lets everybody serve.
+ *
+ *   promise ──► (claim) ──► lease ──► accept ──► installed
+ *      └── overtaken by a higher term, or nothing comes of it: given up, and tried again after a random while
+ */
+
+import { type Choice, choose } from './choose.ts';
+import { type Configuration, includes, majorityOf, type Site, votersOf } from './configuration.ts';
+import type { Membership, MembershipPorts } from './membership.ts';
+import type { Control, Proposal, Report } from './messages.ts';
+import { type Attempt, begin, isComplete, nextTerm } from './proposal.ts';
+import type { Reason } from './think.ts';
+import { BEAT_MS, DRIFT, LEASE_MS, PATIENCE_MS, PROMISE_MS, PROPOSAL_MS_MAX } from './times.ts';
+
+export class Proposer<H> {
+  readonly #membership: Membership<H>;
+  readonly #self: number;
+  readonly #site: Site;
+  readonly #ports: MembershipPorts<H>;
+  readonly #writesBack: boolean;
+  #attempt: Attempt<H> | undefined;
+  #backOffUntil = -Infinity;
+  #isForced = false;
+
+  constructor(membership: Membership<H>, writesBack: boolean) {
+    this.#membership = membership;
+    this.#self = membership.self;
+    this.#site = membership.site;
+    this.#ports = membership.ports;
+    this.#writesBack = writesBack;
+  }
+
+  get isBusy(): boolean {
+    return this.#attempt !== undefined;
+  }
+
+  /** Why the attempt under way has not come further; for people. */
+  get waitsFor(): string | undefined {
+    return this.#attempt?.waitsFor;
+  }
+
+  mayTry(now: number): boolean {
+    return now >= this.#backOffUntil;
+  }
+
+  /** An administrator accepts that what only lost records or caches knew is lost. */
+  force(): void {
+    this.#isForced = true;
+  }
+
+  stop(): void {
+    this.#attempt = undefined;
+  }
+
+  overtakenBy(term: number): void {
+    if (this.#attempt !== undefined && this.#attempt.term < term) this.#attempt = undefined;
+  }
+
+  propose({ cause, excluded, promoted }: Reason): void {
+    const now = this.#ports.clock.now();
+    let seen = this.#membership.promising;
+    for (const node of votersOf(this.#site))
+      seen = Math.max(
+        seen,
+        this.#membership.peers.beatOf(node)?.promised ?? 0,
+        this.#membership.peers.beatOf(node)?.term ?? 0,
+      );
+    const attempt = begin<H>(nextTerm(seen, this.#self), now, {
+      cause,
+      excluded: new Set(excluded),
+      promoted: new Set(promoted),
+      isForced: this.#isForced,
+    });
+    this.#ports.trace('info', 'mirror.configuration.proposed', { term: attempt.term, cause, excluded });
+    this.#membership.onControl(this.#self, {
+      kind: 'prepare',
+      term: attempt.term,
+      excluded,
+      withHandover: true,
+    });
+    this.#attempt = attempt;
+    this.#askAgain(attempt, now);
+    this.#ports.clock.after(PROMISE_MS, () => {
+      if (this.#attempt === attempt && attempt.phase === 'promise') this.#decide(attempt);
+    });
+  }
+
+  /** Everybody who has not promised, or not with what its copy has to tell, is asked once more. */
+  #askAgain(attempt: Attempt<H>, now: number): void {
+    const excluded = [...attempt.excluded];
+    for (const node of votersOf(this.#site)) {
+      if (node === this.#self) continue;
+      const withHandover = this.#site.nodes.includes(node) && this.#membership.peers.isJoined(node, now);
+      const promise = attempt.promises.get(node);
+      if (promise !== undefined && (promise.handover !== undefined || !withHandover)) continue;
+      this.#ports.send(node, { kind: 'prepare', term: attempt.term, excluded, withHandover }, false);
+    }
+  }
+
+  tick(now: number): void {
+    const attempt = this.#attempt;
+    if (attempt === undefined) return;
+    if (now - attempt.begunAt > PROPOSAL_MS_MAX) return this.#giveUp(`no success: ${attempt.waitsFor}`);
+    if (attempt.phase === 'promise') {
+      this.#askAgain(attempt, now);
+      if (now - attempt.begunAt > PROMISE_MS) this.#decide(attempt);
+    } else if (attempt.phase === 'accept') {
+      this.#sendAccept(attempt.proposal!, (node) => !attempt.accepted.has(node), false);
+    }
+  }
+
+  onPromise(from: number, term: number, report: Report<H>): void {
+    const attempt = this.#attempt;
+    if (attempt?.term !== term || attempt.phase !== 'promise') return;
+    if (attempt.promises.get(from)?.handover !== undefined) return;
+    attempt.promises.set(from, report);
+    if (attempt.promises.size === votersOf(this.#site).length) this.#decide(attempt);
+  }
+
+  onRefuse(term: number, promised: number): void {
+    const attempt = this.#attempt;
+    if (attempt?.term !== term) return;
+    this.#giveUp(`overtaken by term ${promised}`);
+  }
+
+  #giveUp(reason: string): void {
+    const attempt = this.#attempt;
+    const ports = this.#ports;
+    if (attempt === undefined) return;
+    this.#attempt = undefined;
+    this.#backOffUntil = ports.clock.now() + BEAT_MS * (0.5 + 4 * ports.random());
+    ports.trace('info', 'mirror.configuration.givenUp', { term: attempt.term, cause: attempt.cause, reason });
+  }
+
+  #decide(attempt: Attempt<H>): void {
+    const ports = this.#ports;
+    const now = ports.clock.now();
+    if (now - attempt.begunAt < PATIENCE_MS && this.#someoneIsComing(attempt, now)) return;
+    const chosen = choose({
+      site: this.#site,
+      self: this.#self,
+      promises: attempt.promises,
+      excluded: attempt.excluded,
+      promoted: attempt.promoted,
+      isHeard: (node) => this.#membership.peers.hears(node, now),
+      writesBack: this.#writesBack,
+      isForced: attempt.isForced,
+    });
+    if (chosen.kind === 'wait') {
+      attempt.waitsFor = chosen.rule;
+      return;
+    }
+    attempt.choice = chosen;
+    if (!chosen.needsClaim) return this.#waitForLeases(attempt, chosen);
+    attempt.phase = 'claim';
+    attempt.waitsFor = 'the arbiter';
+    void ports.claim(chosen.base, chosen.members, attempt.term).then((isOurs) => {
+      if (this.#attempt !== attempt) return;
+      if (isOurs) this.#waitForLeases(attempt, chosen);
+      else this.#giveUp('the arbiter has not let this node go on');
+    });
+  }
+
+  /** A node that is wanted, and there, has not told what it knows: it may have much to make durable before. */
+  #someoneIsComing({ promises, excluded }: Attempt<H>, now: number): boolean {
+    return this.#site.nodes.some(
+      (node) =>
+        !excluded.has(node) &&
+        this.#membership.peers.isJoined(node, now) &&
+        this.#membership.peers.beatOf(node)?.role !== 'failed' &&
+        promises.get(node)?.handover === undefined &&
+        node !== this.#self,
+    );
+  }
+
+  #waitForLeases(attempt: Attempt<H>, choice: Choice): void {
+    attempt.phase = 'lease';
+    attempt.waitsFor = 'leases of those who are left out';
+    const go = (): void => {
+      if (this.#attempt === attempt) this.#sendProposal(attempt, choice);
+    };
+    if (choice.waitMs === 0) go();
+    else this.#ports.clock.after(Math.min(choice.waitMs, LEASE_MS * DRIFT) * DRIFT, go);
+  }
+
+  #sendProposal(attempt: Attempt<H>, choice: Choice): void {
+    const ports = this.#ports;
+    const configuration: Configuration = {
+      term: attempt.term,
+      id: ports.newId(),
+      members: choice.members,
+      learners: choice.learners,
+    };
+    const handover = ports.merge(choice, attempt.promises, configuration);
+    attempt.phase = 'accept';
+    attempt.waitsFor = 'members and learners to accept';
+    attempt.proposal = { configuration, handover };
+    ports.trace('info', 'mirror.configuration.chosen', {
+      term: attempt.term,
+      members: choice.members,
+      learners: choice.learners,
+      cause: attempt.cause,
+      rule: choice.rule,
+    });
+    this.#sendAccept(attempt.proposal, () => true, true);
+  }
+
+  #sendAccept(proposal: Proposal<H>, wanted: (node: number) => boolean, isFirst: boolean): void {
+    const { configuration } = proposal;
+    for (const node of votersOf(this.#site)) {
+      if (!wanted(node)) continue;
+      const isIncluded = includes(configuration, node);
+      // What carries data goes once, by the channel; the rest is repeated until it is answered.
+      if (isIncluded && !isFirst) continue;
+      if (node === this.#self) {
+        if (isIncluded || isFirst) this.#membership.onControl(this.#self, { kind: 'accept', proposal });
+        continue;
+      }
+      const message: Control<H> = {
+        kind: 'accept',
+        proposal: isIncluded ? proposal : { configuration, handover: undefined },
+      };
+      this.#ports.send(node, message, isIncluded);
+    }
+  }
+
+  onAccepted(from: number, term: number): void {
+    const attempt = this.#attempt;
+    const site = this.#site;
+    if (attempt?.term !== term || attempt.phase !== 'accept') return;
+    attempt.accepted.add(from);
+    const { configuration } = attempt.proposal!;
+    const need = site.strategy.kind === 'majority' ? majorityOf(site) : 1;
+    if (!isComplete(attempt, configuration, need)) return;
+    this.#attempt = undefined;
+    this.#isForced = false;
+    for (const node of votersOf(site)) {
+      if (node === this.#self) continue;
+      this.#ports.send(node, { kind: 'install', configuration }, includes(configuration, node));
+    }
+    this.#membership.onControl(this.#self, { kind: 'install', configuration });
+  }
+}

@@ -1,0 +1,103 @@
+/** When a node proposes another configuration, and why: looked at every heartbeat. Decides; does nothing. */
+
+import { includes, majorityOf } from './configuration.ts';
+import type { Membership } from './membership.ts';
+
+export interface Reason {
+  readonly cause: string;
+  readonly excluded: readonly number[];
+  readonly promoted: readonly number[];
+}
+
+/** A few heartbeats of patience, so that one who is just changing over is not taken for lost. */
+const ASTRAY_TICKS = 4;
+const IDLE_TICKS = 3;
+/** Who comes later in the order waits longer before it proposes in the same place. */
+const TICKS_PER_PLACE = 2;
+/** Heartbeats that whoever has the higher priority gets before others try. */
+const DEFERENCE_TICKS = 15;
+
+export function reasonToPropose<H>(membership: Membership<H>, now: number): Reason | undefined {
+  return membership.role === 'serving' ? asMember(membership, now) : asOther(membership, now);
+}
+
+function asMember<H>(membership: Membership<H>, now: number): Reason | undefined {
+  const { self, peers, known, ports } = membership;
+  const installed = membership.installed!;
+  const others = [...installed.members, ...installed.learners].filter((node) => node !== self);
+  const slow = ports.slowNodes();
+  const lost = others.filter((node) => {
+    const beat = peers.beatOf(node);
+    const isAnother = known.has(node) && beat !== undefined && beat.incarnation !== known.get(node);
+    return !peers.isJoined(node, now) || isAnother || slow.has(node) || beat?.role === 'failed';
+  });
+  if (lost.length > 0) {
+    membership.astray += 1;
+    // Two that have lost their sync links both see it: the one with the lower priority leaves the first word to the other.
+    const higher = lost.some((node) => isHigher(membership, node) && peers.hears(node, now));
+    if (higher && membership.site.strategy.kind === 'heartbeat' && membership.astray < DEFERENCE_TICKS)
+      return undefined;
+    return { cause: `node ${lost.join(', ')} is lost`, excluded: lost, promoted: [] };
+  }
+  const astray = others.filter((node) => {
+    const beat = peers.beatOf(node)!;
+    return beat.term !== installed.term;
+  });
+  if (astray.length > 0) {
+    membership.astray += 1;
+    if (membership.astray <= ASTRAY_TICKS) return undefined;
+    membership.astray = 0;
+    return { cause: `node ${astray.join(', ')} is in another term`, excluded: [], promoted: [] };
+  }
+  membership.astray = 0;
+  return leading(membership, now);
+}
+
+/** One member takes care of joining and promoting. */
+function leading<H>(membership: Membership<H>, now: number): Reason | undefined {
+  const { self, site, peers, ports } = membership;
+  const installed = membership.installed!;
+  const ready = ports.readyLearners();
+  if (ready.length > 0)
+    return { cause: `node ${ready.join(', ')} has been brought up to date`, excluded: [], promoted: ready };
+  if (installed.members[0] !== self) return undefined;
+  const joining = site.nodes.filter((node) => {
+    if (includes(installed, node) || !peers.isJoined(node, now)) return false;
+    const beat = peers.beatOf(node);
+    if (beat === undefined || beat.role === 'failed' || beat.role === 'serving') return false;
+    // All must reach it, and it all.
+    return installed.members.every(
+      (member) =>
+        member === self ||
+        (beat.hearsSync.includes(member) && peers.beatOf(member)?.hearsSync.includes(node) === true),
+    );
+  });
+  if (joining.length === 0) return undefined;
+  return { cause: `node ${joining.join(', ')} is back`, excluded: [], promoted: [] };
+}
+
+function asOther<H>(membership: Membership<H>, now: number): Reason | undefined {
+  const { self, site, peers } = membership;
+  const heard = site.nodes.filter((node) => node !== self && peers.hears(node, now));
+  const someoneServes = heard.some((node) => peers.beatOf(node)?.role === 'serving');
+  if (someoneServes) {
+    membership.idle = 0;
+    return undefined;
+  }
+  if (site.strategy.kind === 'majority') {
+    const { witness } = site.strategy;
+    const votes = heard.length + 1 + (witness !== undefined && peers.hears(witness, now) ? 1 : 0);
+    if (votes < majorityOf(site)) return undefined;
+  }
+  membership.idle += 1;
+  const place = site.nodes.indexOf(self);
+  const higher = heard.some((node) => isHigher(membership, node) && peers.beatOf(node)?.role !== 'failed');
+  const patience = IDLE_TICKS + place * TICKS_PER_PLACE + (higher ? DEFERENCE_TICKS : 0);
+  if (membership.idle <= patience) return undefined;
+  membership.idle = 0;
+  return { cause: 'nobody serves', excluded: [], promoted: [] };
+}
+
+function isHigher<H>({ site, self }: Membership<H>, node: number): boolean {
+  return site.nodes.indexOf(node) < site.nodes.indexOf(self);
+}

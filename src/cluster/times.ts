@@ -1,0 +1,22 @@
+/**
+ * How long things may take, in milliseconds. An initiator gives a session up after 5 s of silence at the earliest; a
+ * failure is found, agreed on and over before that.
+ */
+
+export const BEAT_MS = 200;
+/** Silence after which a node is suspected. */
+export const SUSPECT_MS = 1000;
+/** How long an answered heartbeat lets a member serve. */
+export const LEASE_MS = 2000;
+/** Clocks of two nodes may run apart by this factor. */
+export const DRIFT = 1.02;
+/** A member that keeps a change from being committed for so long is left behind, and one whose own disk does leaves. */
+export const SLOW_MS = 3000;
+/** Voters have this long to promise before the proposer decides with those that have. */
+export const PROMISE_MS = 120;
+/** … and those that are there, and wanted, so long. */
+export const PATIENCE_MS = 800;
+/** A proposal that has come to nothing is given up. */
+export const PROPOSAL_MS_MAX = 4000;
+/** Initiators' sessions are dropped when the process stood still for so long. */
+export const STALL_MS = 500;

@@ -1,0 +1,176 @@
+/**
+ * What a copy keeps of itself: the superblock with its documents. One save at a time; who asks while one is under way
+ * gets the next, which holds everything that was changed until then.
+ */
+
+import { assert } from '../../base/assert.ts';
+import type { Result } from '../../base/result.ts';
+import { NO_UUID, type Uuid } from '../../base/uuid.ts';
+import type { Configuration } from '../../cluster/configuration.ts';
+import { type History, withDataWritten, withEpoch } from '../../cluster/history.ts';
+import type { Standing } from '../../cluster/membership.ts';
+import { SuperblockFile } from '../../cluster/superblock.ts';
+import type { Superblock, WritePolicy } from '../../cluster/superblock-format.ts';
+import type { JournalStrategy } from '../../journal/recovery.ts';
+import type { Disk, DiskFault } from '../../ports/disk.ts';
+import { decodeDocuments, encodeDocuments } from './documents.ts';
+import type { KeptDocument } from './handover.ts';
+
+export interface CopyIdentity {
+  readonly device: Uuid;
+  readonly node: number;
+  readonly copy: Uuid;
+  readonly blockLength: number;
+  readonly blockCount: number;
+  readonly writePolicy: WritePolicy;
+  readonly journal: JournalStrategy;
+}
+
+const NOTHING: Standing = {
+  promised: 0,
+  accepted: { term: 0, id: NO_UUID, members: [], learners: [] },
+  bound: [],
+  isOut: false,
+};
+
+export class CopyRecords {
+  standing: Standing = NOTHING;
+  history: History = [];
+  documents: readonly KeptDocument[] = [];
+  installedTerm = 0;
+  /** The last accepted term that included this copy. */
+  copyTerm = 0;
+  /** Of the record that was found: what was saved since says nothing about the age of the data. */
+  loadedSequence = 0;
+  /** No record, or none that counts. */
+  isBlank = true;
+  /** Of the record that was found. */
+  wasStopped = false;
+  readonly #file: SuperblockFile;
+  readonly #identity: CopyIdentity;
+  #isStopped = false;
+  #saving: Promise<Result<void, DiskFault>> | undefined;
+  #next: Promise<Result<void, DiskFault>> | undefined;
+
+  constructor(disk: Disk, offset: number, identity: CopyIdentity) {
+    this.#file = new SuperblockFile(disk, offset);
+    this.#identity = identity;
+  }
+
+  /** Grows with every save: a disk that was put back in time shows itself by it. */
+  get sequence(): number {
+    return this.#file.sequence;
+  }
+
+  /** False: a later program has written here; nothing may be touched. */
+  async load(): Promise<boolean> {
+    const loaded = await this.#file.load();
+    if (loaded.kind === 'newerVersion') return false;
+    if (loaded.kind !== 'found') return true;
+    const { superblock, reservations } = loaded.state;
+    const documents = decodeDocuments(reservations);
+    if (superblock.device !== this.#identity.device || documents === undefined) return true;
+    const {
+      promisedTerm,
+      accepted,
+      bound,
+      dataState,
+      history,
+      installedTerm,
+      copyTerm,
+      hasCopy,
+      cleanShutdown,
+    } = superblock;
+    this.standing = { promised: promisedTerm, accepted, bound, isOut: dataState === 'stale' };
+    this.history = history;
+    this.installedTerm = installedTerm;
+    this.documents = documents;
+    this.wasStopped = cleanShutdown;
+    this.isBlank = !hasCopy;
+    this.copyTerm = copyTerm;
+    this.loadedSequence = this.#file.sequence;
+    return true;
+  }
+
+  /** A new copy that is equal to those of all others in `first`, as if all had been stopped in order. Durable. */
+  create(first: Configuration): Promise<Result<void, DiskFault>> {
+    this.standing = { promised: first.term, accepted: first, bound: first.members, isOut: false };
+    this.copyTerm = first.term;
+    this.installedTerm = first.term;
+    this.isBlank = false;
+    return this.stop();
+  }
+
+  /** Durable when it answers. */
+  save(): Promise<Result<void, DiskFault>> {
+    if (this.#saving === undefined) {
+      this.#saving = this.#write().finally(() => {
+        this.#saving = undefined;
+      });
+      return this.#saving;
+    }
+    this.#next ??= this.#saving.then(() => {
+      this.#next = undefined;
+      return this.save();
+    });
+    return this.#next;
+  }
+
+  setDocument(document: KeptDocument): void {
+    this.documents = [...this.documents.filter(({ name }) => name !== document.name), document];
+  }
+
+  /** An epoch of which this copy is a member begins. */
+  beginEpoch(): void {
+    const { term, id, members } = this.standing.accepted;
+    this.installedTerm = term;
+    if (!members.includes(this.#identity.node) || this.history.at(-1)?.id === id) return;
+    this.history = withEpoch(this.history, { term, id, members, wroteData: false });
+  }
+
+  /** True if that has to be saved. */
+  noteWritten(): boolean {
+    const last = this.history.at(-1);
+    if (last === undefined || last.id !== this.standing.accepted.id || last.wroteData) return false;
+    this.history = withDataWritten(this.history);
+    return true;
+  }
+
+  /** Everything is flushed and nothing will change any more. */
+  stop(): Promise<Result<void, DiskFault>> {
+    this.#isStopped = true;
+    return this.save();
+  }
+
+  #write(): Promise<Result<void, DiskFault>> {
+    return this.#file.save({
+      superblock: this.#superblock(),
+      reservations: encodeDocuments(this.documents),
+    });
+  }
+
+  #superblock(): Superblock {
+    const { device, node, copy, blockLength, blockCount, writePolicy, journal } = this.#identity;
+    const { promised, accepted, bound, isOut } = this.standing;
+    assert(promised >= accepted.term, 'what is accepted is promised');
+    const isMember = accepted.members.includes(node);
+    return {
+      device,
+      node,
+      copy,
+      promisedTerm: promised,
+      accepted: { ...accepted, flushedSet: undefined },
+      bound,
+      installedTerm: this.installedTerm,
+      copyTerm: this.copyTerm,
+      dataState: isOut ? 'stale' : isMember ? 'inSync' : 'inconsistent',
+      hasCopy: !this.isBlank,
+      cleanShutdown: this.#isStopped,
+      writePolicy,
+      journal: { strategy: journal, isTrusted: true },
+      blockLength,
+      blockCount,
+      history: this.history,
+    };
+  }
+}

@@ -1,0 +1,133 @@
+/**
+ * What copies tell when a configuration changes, and what the next one is given: changes that were under way, documents,
+ * and where copies may differ.
+ */
+
+import type { Configuration } from '../../cluster/configuration.ts';
+import type { Choice } from '../../cluster/choose.ts';
+import type { Report } from '../../cluster/messages.ts';
+import { DirtyMap } from '../../journal/dirty-map.ts';
+import type { BaseEpoch } from '../../journal/journal.ts';
+import type { Part } from '../../replication/mutation-log.ts';
+import { type DocumentName, lamportOf, type Stamp, stampOf } from '../../replication/operation.ts';
+
+export interface KeptDocument {
+  readonly name: DocumentName;
+  readonly revision: Stamp;
+  readonly bytes: Uint8Array;
+}
+
+/** Where a copy may differ from those of the members. */
+export interface Difference {
+  /** The last epoch that included it, as its members know. */
+  readonly base: BaseEpoch;
+  readonly map: DirtyMap;
+  /** Of its records, as its members know: a copy that shows less is older than `map` tells. */
+  readonly sequence: number;
+  /** Why everything has to be compared; undefined if not. */
+  readonly full: string | undefined;
+}
+
+export interface Handover {
+  readonly lamport: number;
+  /** In a report: pending on this copy. In a proposal: to be finished on all. */
+  readonly pending: readonly Part[];
+  /** In a report: of the records of this copy, and the last term that included it. */
+  readonly sequence: number;
+  readonly copyTerm: number;
+  readonly documents: readonly KeptDocument[];
+  /** In a report: of the others. In a proposal: of everybody who is not a member. */
+  readonly differences: ReadonlyMap<number, Difference>;
+  /** In a report: where this copy may hold what no member has. */
+  readonly suspects: Difference | undefined;
+}
+
+export interface MergeInput {
+  readonly choice: Choice;
+  readonly promises: ReadonlyMap<number, Report<Handover>>;
+  readonly configuration: Configuration;
+  /** All data nodes. */
+  readonly nodes: readonly number[];
+  readonly blockCount: number;
+  readonly blockLength: number;
+}
+
+export function merge(input: MergeInput): Handover {
+  const { choice, promises, configuration, nodes } = input;
+  const handovers = [...promises.values()].flatMap(({ handover }) => handover ?? []);
+  const lamport = Math.max(0, ...handovers.map((handover) => handover.lamport));
+  const pending = finishAll(
+    choice.sources.map((node) => promises.get(node)!.handover!),
+    lamport,
+  );
+  const differences = new Map<number, Difference>();
+  for (const node of nodes)
+    if (!configuration.members.includes(node)) differences.set(node, differenceOf(input, node));
+  const holders = [...new Set([...choice.sources, ...choice.members])];
+  return {
+    lamport: lamport + pending.length,
+    pending,
+    sequence: 0,
+    copyTerm: 0,
+    documents: newestDocuments(holders.map((node) => promises.get(node)!.handover!)),
+    differences,
+    suspects: undefined,
+  };
+}
+
+/** In their order, with new stamps of their own: parts of one change have lain side by side under one. */
+function finishAll(sources: readonly Handover[], lamport: number): Part[] {
+  const parts = sources.flatMap(({ pending }) => pending).toSorted((a, b) => a.stamp - b.stamp);
+  const seen = new Set<string>();
+  const unique = parts.filter(({ stamp, operation: { lba, blocks } }) => {
+    const key = `${stamp} ${lba} ${blocks}`;
+    return seen.has(key) ? false : seen.add(key) !== undefined;
+  });
+  return unique.map(({ operation }, at) => ({ stamp: stampOf(lamport + 1 + at, 0), operation }));
+}
+
+function newestDocuments(holders: readonly Handover[]): KeptDocument[] {
+  const newest = new Map<DocumentName, KeptDocument>();
+  for (const { documents } of holders)
+    for (const document of documents)
+      if (document.revision > (newest.get(document.name)?.revision ?? -1))
+        newest.set(document.name, document);
+  return [...newest.values()];
+}
+
+/** Everything that anyone who counts knows of `node`, and what it says of itself. */
+function differenceOf(
+  { choice, promises, configuration, blockCount, blockLength }: MergeInput,
+  node: number,
+): Difference {
+  const map = new DirtyMap(blockCount, blockLength);
+  let base: BaseEpoch | undefined;
+  let full: string | undefined;
+  let sequence = 0;
+  for (const [from, report] of promises) {
+    const known = report.handover?.differences.get(node);
+    if (known === undefined || !(choice.base.members.includes(from) || choice.sources.includes(from)))
+      continue;
+    map.union(known.map);
+    full ??= known.full;
+    sequence = Math.max(sequence, known.sequence);
+    if (base === undefined || known.base.term > base.term) base = known.base;
+  }
+  const report = promises.get(node);
+  if (report?.handover !== undefined && configuration.learners.includes(node)) {
+    const { suspects } = report.handover;
+    if (suspects !== undefined) map.union(suspects.map);
+    full ??= suspects?.full;
+    if (report.isBlank) full = 'the copy is new, or its records do not count';
+    else if (base === undefined) full = 'no member knows when this copy was part of the device';
+    else if (report.handover.copyTerm < base.term || report.handover.sequence < sequence)
+      full = 'the copy is older than what its partners know of it: another or an old disk';
+  }
+  if (full !== undefined) map.markAll();
+  return { base: base ?? { term: configuration.term, id: configuration.id }, map, sequence, full };
+}
+
+/** The highest Lamport time in documents: where counting goes on after a restart. */
+export function lamportOfDocuments(documents: readonly KeptDocument[]): number {
+  return Math.max(0, ...documents.map(({ revision }) => lamportOf(revision)));
+}

@@ -1,0 +1,160 @@
+/**
+ * A change that this node coordinates, from its stamp to its end; the other members and learners do the same work and
+ * answer `held`.
+ *
+ *   begin ──► stamped, sent to all, given to the own copy
+ *         ──► held by all (and here)            ──► committed: answered, `valid` to all
+ *         ──► the configuration ends            ──► carried over: answered by the next configuration, or given up
+ *
+ * Invariants
+ *  1. An answer is given only when every member and learner of the term holds the change, and only while the term is
+ *     installed and not sealed.
+ *  2. Own changes that overlap follow each other.
+ *  3. Stamps of this node only grow.
+ */
+
+import { ExtentIndex } from '../base/extent-index.ts';
+import { DONE, fail, type Result } from '../base/result.ts';
+import type { DeviceFault } from '../ports/block-device.ts';
+import { Mutation } from './mutation.ts';
+import { type Operation, type Stamp, stampOf } from './operation.ts';
+import { peersOf, type ReplicaContext } from './ports.ts';
+
+export type WriteDone = (result: Result<void, DeviceFault>) => void;
+
+class OwnWrite {
+  readonly mutation: Mutation;
+  readonly lba: number;
+  readonly blocks: number;
+  readonly need: Set<number>;
+  readonly begunAt: number;
+  readonly done: WriteDone;
+  /** Its own copy waits until the others hold it. */
+  storesLater: boolean;
+  /** The journal has it. */
+  isPrepared = false;
+
+  constructor(mutation: Mutation, need: Set<number>, begunAt: number, storesLater: boolean, done: WriteDone) {
+    this.mutation = mutation;
+    this.lba = mutation.lba;
+    this.blocks = mutation.blocks;
+    this.need = need;
+    this.begunAt = begunAt;
+    this.storesLater = storesLater;
+    this.done = done;
+  }
+}
+
+export class MirroredWrites {
+  readonly #context: ReplicaContext;
+  readonly #own = new Map<Stamp, OwnWrite>();
+  readonly #index = new ExtentIndex<OwnWrite>();
+  /** Readable for everybody: the replica settles it. */
+  readonly #onValid: (mutation: Mutation) => void;
+
+  constructor(context: ReplicaContext, onValid: (mutation: Mutation) => void) {
+    this.#context = context;
+    this.#onValid = onValid;
+  }
+
+  get inFlight(): number {
+    return this.#own.size;
+  }
+
+  overlaps(lba: number, blocks: number): boolean {
+    return this.#own.size > 0 && this.#index.some(lba, blocks, () => true);
+  }
+
+  begin(operation: Operation, done: WriteDone): void {
+    const context = this.#context;
+    const { self, ports, log, copy } = context;
+    const installed = context.installed!;
+    const stamp = stampOf(++context.lamport, self);
+    const mutation = new Mutation(stamp, operation, self);
+    const peers = peersOf(installed, self);
+    // Without a log nothing may be on this medium alone: a crash would leave it there and nobody would know.
+    const storesLater = peers.length > 0 && copy.policy === 'through' && !ports.journal.hasLog;
+    const own = new OwnWrite(mutation, new Set(peers), ports.clock.now(), storesLater, done);
+    this.#own.set(stamp, own);
+    this.#index.add(own);
+    log.add(mutation);
+    for (const peer of peers) ports.send(peer, { kind: 'mutate', stamp, operation });
+    copy.receive(
+      mutation,
+      (fault) => {
+        if (fault !== undefined) return this.#failed(own, fault);
+        own.isPrepared = true;
+        this.#progress(own);
+      },
+      storesLater,
+    );
+  }
+
+  /** A member or learner holds it. */
+  onHeld(from: number, stamp: Stamp): void {
+    const own = this.#own.get(stamp);
+    if (own === undefined || !own.need.delete(from)) return;
+    this.#progress(own);
+  }
+
+  /** Peers that have kept a change waiting since `before`. */
+  slowPeers(before: number): Set<number> {
+    const slow = new Set<number>();
+    for (const own of this.#own.values()) {
+      if (own.begunAt > before) break;
+      for (const peer of own.need) slow.add(peer);
+    }
+    return slow;
+  }
+
+  /** The configuration is over. What was under way is finished or given up by `carryOver`. */
+  takeUnfinished(): readonly WriteDone[] {
+    const unfinished = [...this.#own.values()].map(({ done }) => done);
+    this.#own.clear();
+    this.#index.clear();
+    return unfinished;
+  }
+
+  #progress(own: OwnWrite): void {
+    const { mutation } = own;
+    if (own.need.size > 0 || !own.isPrepared || this.#context.installed === undefined) return;
+    if (own.storesLater) {
+      own.storesLater = false;
+      this.#context.copy.store(mutation, (fault) =>
+        fault === undefined ? this.#progress(own) : this.#failed(own, fault),
+      );
+      return;
+    }
+    if (mutation.isHeld) this.#commit(own);
+  }
+
+  #commit(own: OwnWrite): void {
+    const { self, ports, installed } = this.#context;
+    const { mutation } = own;
+    this.#remove(own);
+    mutation.isValid = true;
+    for (const peer of peersOf(installed!, self)) ports.send(peer, { kind: 'valid', stamp: mutation.stamp });
+    own.done(DONE);
+    this.#onValid(mutation);
+    this.#context.wake();
+  }
+
+  /** The own copy could not take it. With others the node leaves; alone, the command fails and the device lives on. */
+  #failed(own: OwnWrite, fault: DeviceFault): void {
+    const { self, ports, log, copy, installed } = this.#context;
+    if (installed === undefined || peersOf(installed, self).length > 0) return ports.onCopyFailed(fault);
+    this.#remove(own);
+    const { mutation } = own;
+    copy.settle(mutation);
+    log.remove(mutation);
+    mutation.isOver = true;
+    mutation.changed();
+    own.done(fail(fault));
+    this.#context.wake();
+  }
+
+  #remove(own: OwnWrite): void {
+    this.#own.delete(own.mutation.stamp);
+    this.#index.remove(own);
+  }
+}
