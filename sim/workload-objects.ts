@@ -16,6 +16,8 @@ import { DATA_DEVICE, execute, RESERVATION_DEVICE } from './worker.ts';
 /** A lock goes back to zeros, a value that others have used before. */
 const ZERO_CHANCE = 0.02;
 const NODES_MAX = 64;
+/** What a storage has begun when a session ends has ended after this long. */
+const IN_FLIGHT_MS_MAX = 10_000;
 
 export function locker(options: WorkloadOptions): Worker {
   const { shape, random, history, now } = options;
@@ -44,7 +46,9 @@ export function locker(options: WorkloadOptions): Worker {
       return { ...input, lba };
     };
     const done = ({ status }: Outcome): void => {
-      for (const attempt of attempts) attempt.returnedAt = now();
+      // A session that was cut off is not repeated on another path: what had begun there may end a little later.
+      const until = status === 'unknown' ? now() + IN_FLIGHT_MS_MAX : now();
+      for (const attempt of attempts) attempt.returnedAt = until;
       const output: LockOutput | undefined =
         status === 'good' ? 'done' : status === 'miscompare' ? 'miscompare' : undefined;
       attempts.at(-1)!.output = output;

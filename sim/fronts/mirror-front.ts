@@ -33,7 +33,8 @@ export function createMirrorFront(parts: FrontParts, { writesBack }: MirrorFront
   for (const node of nodes) node.format(firstConfiguration(drawn.site.nodes));
   for (const node of nodes) node.start();
 
-  const isComplete = (node: MirrorHost): boolean => node.serves !== undefined;
+  // A disk that is about to fail counts as failed, lest the other one is hit, too.
+  const isComplete = (node: MirrorHost): boolean => node.serves !== undefined && node.isHealthy;
   const together = (): boolean => {
     const serving = withData.map((node) => node.serves);
     return serving.every(

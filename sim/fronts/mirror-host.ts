@@ -96,6 +96,14 @@ export class MirrorHost {
     return node?.membership.role === 'serving' && node.state.isServing ? node.state.configuration : undefined;
   }
 
+  /** No fault lies on its disks. */
+  get isHealthy(): boolean {
+    return this.disks.every(({ conditions }) => {
+      const { readError, writeError, flushError, noSpace, hung } = conditions;
+      return readError + writeError + flushError === 0 && !noSpace && !hung;
+    });
+  }
+
   /** For the administrator: all are there and nobody serves. */
   get seesAllAndWaits(): boolean {
     const { node } = this.#process ?? {};
@@ -138,7 +146,7 @@ export class MirrorHost {
         node: this.number,
         copy: NO_UUID.replace(/0$/, 'c'),
         promisedTerm: first.term,
-        accepted: { ...first, flushedSet: undefined },
+        accepted: first,
         bound: first.members,
         installedTerm: first.term,
         copyTerm: first.term,

@@ -135,6 +135,8 @@ export class Replica implements ReplicaContext {
             if (this.installed?.term !== term || !this.ports.mayServe()) return finish(UNAVAILABLE);
             if (!decision.ok) return finish(decision);
             if (decision.value === undefined) return finish(DONE);
+            // Its initiator has gone on: what has not begun must not begin.
+            if (!ticket.isAlive()) return finish(UNAVAILABLE);
             this.#unsealed.delete(end);
             this.writes.begin(decision.value, (result) => {
               held.release();
@@ -258,6 +260,9 @@ export class Replica implements ReplicaContext {
       return;
     }
     this.#told.set(from, Math.max(this.#told.get(from) ?? -1, message.lamport));
+    // Whatever begins here from now on is later than what the sender has begun: a change that its initiator sent again
+    // by another node is never overtaken by its first sending.
+    this.lamport = Math.max(this.lamport, message.lamport);
     this.#dispatch(from, message);
   }
 
