@@ -45,7 +45,7 @@ export async function superblockSave(folder: string): Promise<string> {
         node: 1,
         copy: id(2),
         promisedTerm: term,
-        accepted: { term, id: id(term), members: [1, 2], learners: [3], flushedSet: undefined },
+        accepted: { term, id: id(term), members: [1, 2], learners: [3] },
         bound: [],
         hasCopy: true,
         installedTerm: term,

@@ -4,16 +4,26 @@
  */
 
 import { assert } from '../base/assert.ts';
+import { getCount, putCount } from '../base/count.ts';
 import { crc32c } from '../base/crc32c.ts';
 import { fail, ok, type Result } from '../base/result.ts';
-import { getUuid, NO_UUID, putUuid, type Uuid } from '../base/uuid.ts';
+import { getUuid, putUuid, type Uuid } from '../base/uuid.ts';
+import type { Configuration } from './configuration.ts';
+import {
+  EPOCH_LENGTH,
+  getConfiguration,
+  getEpoch,
+  getNodes,
+  MEMBERS_MAX,
+  putConfiguration,
+  putEpoch,
+  putNodes,
+} from './fields.ts';
 import { type EpochRecord, type History, HISTORY_MAX } from './history.ts';
 
 export const SUPERBLOCK_LENGTH = 4096;
 /** Reservations and whatever else is small, kept whole with the page. */
 export const ATTACHMENT_MAX = 256 * 1024 - SUPERBLOCK_LENGTH;
-/** Data nodes; with learners no more than these. */
-const MEMBERS_MAX = 4;
 
 const VERSION = 1;
 /** The oldest that is still read: always one less than `VERSION`, once there has been one. */
@@ -22,7 +32,6 @@ const MAGIC = 0x4c535342;
 const ACCEPTED = 80;
 const BOUND = 184;
 const HISTORY = 256;
-const EPOCH_LENGTH = 40;
 const CHECKSUM = SUPERBLOCK_LENGTH - 4;
 
 const DATA_STATES = ['inSync', 'stale', 'inconsistent'] as const;
@@ -32,24 +41,6 @@ const JOURNALS = ['ram', 'failure', 'continuous'] as const;
 export type DataState = (typeof DATA_STATES)[number];
 export type WritePolicy = (typeof WRITE_POLICIES)[number];
 
-/** The writes that were pending when the configuration was accepted; they lie in a file of their own. */
-export interface FlushedSetReference {
-  readonly id: number;
-  readonly length: number;
-  readonly checksum: number;
-  readonly blocks: number;
-}
-
-export interface AcceptedConfiguration {
-  readonly term: number;
-  readonly id: Uuid;
-  /** Node ids, ascending. */
-  readonly members: readonly number[];
-  readonly learners: readonly number[];
-  /** Undefined when nothing was pending, or when it has been installed. */
-  readonly flushedSet: FlushedSetReference | undefined;
-}
-
 export interface Superblock {
   readonly device: Uuid;
   /** The node whose copy this is; a disk that was moved or copied shows itself by it. */
@@ -58,7 +49,7 @@ export interface Superblock {
   readonly copy: Uuid;
   /** No message of a lower term is answered. */
   readonly promisedTerm: number;
-  readonly accepted: AcceptedConfiguration;
+  readonly accepted: Configuration;
   readonly installedTerm: number;
   /** Who has to agree to the next configuration under the heartbeat strategy. */
   readonly bound: readonly number[];
@@ -108,8 +99,8 @@ export function encodeSuperblock(page: SuperblockPage): Uint8Array {
   view.setUint8(76, superblock.journal.isTrusted ? 1 : 0);
   view.setUint8(77, superblock.history.length);
   view.setUint8(78, superblock.hasCopy ? 1 : 0);
-  putAccepted(view, superblock.accepted);
-  putNodes(view, BOUND, superblock.bound);
+  putConfiguration(view, ACCEPTED, superblock.accepted);
+  putNodes(view, BOUND, superblock.bound, MEMBERS_MAX);
   putCount(view, 160, superblock.blockCount);
   view.setUint32(168, superblock.blockLength);
   view.setUint32(172, page.attachmentLength);
@@ -129,15 +120,19 @@ export function decodeSuperblock(bytes: Uint8Array): Result<SuperblockPage, Supe
   const dataState = DATA_STATES[view.getUint8(72)];
   const writePolicy = WRITE_POLICIES[view.getUint8(74)];
   const strategy = JOURNALS[view.getUint8(75)];
-  const accepted = getAccepted(view);
+  const accepted = getConfiguration(view, ACCEPTED);
   const epochs = view.getUint8(77);
   if (dataState === undefined || writePolicy === undefined || strategy === undefined)
     return fail({ kind: 'damaged' });
-  const bound = getNodes(view, BOUND);
+  const bound = getNodes(view, BOUND, MEMBERS_MAX);
   if (version < VERSION_OLDEST || accepted === undefined || bound === undefined || epochs > HISTORY_MAX)
     return fail({ kind: 'damaged' });
   const history: EpochRecord[] = [];
-  for (let at = 0; at < epochs; at++) history.push(getEpoch(view, HISTORY + at * EPOCH_LENGTH));
+  for (let at = 0; at < epochs; at++) {
+    const epoch = getEpoch(view, HISTORY + at * EPOCH_LENGTH);
+    if (epoch === undefined) return fail({ kind: 'damaged' });
+    history.push(epoch);
+  }
   return ok({
     sequence: getCount(view, 40),
     attachmentLength: view.getUint32(172),
@@ -161,74 +156,4 @@ export function decodeSuperblock(bytes: Uint8Array): Result<SuperblockPage, Supe
       history,
     },
   });
-}
-
-function putAccepted(view: DataView, accepted: AcceptedConfiguration): void {
-  putCount(view, ACCEPTED, accepted.term);
-  putUuid(view, ACCEPTED + 8, accepted.id);
-  putNodes(view, ACCEPTED + 24, accepted.members);
-  putNodes(view, ACCEPTED + 36, accepted.learners);
-  const set = accepted.flushedSet;
-  if (set === undefined) return;
-  view.setUint32(ACCEPTED + 48, 1);
-  putCount(view, ACCEPTED + 56, set.id);
-  view.setUint32(ACCEPTED + 64, set.length);
-  view.setUint32(ACCEPTED + 68, set.checksum);
-  view.setUint32(ACCEPTED + 72, set.blocks);
-}
-
-function getAccepted(view: DataView): AcceptedConfiguration | undefined {
-  const members = getNodes(view, ACCEPTED + 24);
-  const learners = getNodes(view, ACCEPTED + 36);
-  if (members === undefined || learners === undefined) return undefined;
-  const flushedSet =
-    view.getUint32(ACCEPTED + 48) === 0
-      ? undefined
-      : {
-          id: getCount(view, ACCEPTED + 56),
-          length: view.getUint32(ACCEPTED + 64),
-          checksum: view.getUint32(ACCEPTED + 68),
-          blocks: view.getUint32(ACCEPTED + 72),
-        };
-  return { term: getCount(view, ACCEPTED), id: getUuid(view, ACCEPTED + 8), members, learners, flushedSet };
-}
-
-function putEpoch(view: DataView, offset: number, epoch: EpochRecord): void {
-  assert(epoch.id !== NO_UUID, 'an epoch has an id');
-  putCount(view, offset, epoch.term);
-  putUuid(view, offset + 8, epoch.id);
-  putNodes(view, offset + 24, epoch.members);
-  view.setUint8(offset + 36, epoch.wroteData ? 1 : 0);
-}
-
-function getEpoch(view: DataView, offset: number): EpochRecord {
-  return {
-    term: getCount(view, offset),
-    id: getUuid(view, offset + 8),
-    members: getNodes(view, offset + 24) ?? [],
-    wroteData: view.getUint8(offset + 36) === 1,
-  };
-}
-
-/** How many, and as many ids; 12 bytes. */
-function putNodes(view: DataView, offset: number, nodes: readonly number[]): void {
-  assert(nodes.length <= MEMBERS_MAX, 'a device has at most four replicas');
-  view.setUint16(offset, nodes.length);
-  for (const [at, node] of nodes.entries()) view.setUint16(offset + 2 + 2 * at, node);
-}
-
-function getNodes(view: DataView, offset: number): number[] | undefined {
-  const count = view.getUint16(offset);
-  if (count > MEMBERS_MAX) return undefined;
-  return Array.from({ length: count }, (_, at) => view.getUint16(offset + 2 + 2 * at));
-}
-
-function putCount(view: DataView, offset: number, value: number): void {
-  assert(Number.isSafeInteger(value) && value >= 0, 'a count is a whole number');
-  view.setUint32(offset, Math.floor(value / 0x1_0000_0000));
-  view.setUint32(offset + 4, value >>> 0);
-}
-
-function getCount(view: DataView, offset: number): number {
-  return view.getUint32(offset) * 0x1_0000_0000 + view.getUint32(offset + 4);
 }

@@ -12,6 +12,7 @@
  * not trusted either (its newer copy is lost).
  */
 
+import { getCount, putCount } from '../base/count.ts';
 import { crc32c } from '../base/crc32c.ts';
 import { getUuid, putUuid, type Uuid } from '../base/uuid.ts';
 import { type DirtyMap, WORDS_PER_PAGE } from './dirty-map.ts';
@@ -175,13 +176,4 @@ function isWhole(bytes: Uint8Array, view: DataView, magic: number): boolean {
     view.getUint16(4) === VERSION &&
     view.getUint32(CHECKSUM) === crc32c(bytes.subarray(0, CHECKSUM), 0)
   );
-}
-
-function putCount(view: DataView, offset: number, value: number): void {
-  view.setUint32(offset, Math.floor(value / 0x1_0000_0000));
-  view.setUint32(offset + 4, value >>> 0);
-}
-
-function getCount(view: DataView, offset: number): number {
-  return view.getUint32(offset) * 0x1_0000_0000 + view.getUint32(offset + 4);
 }

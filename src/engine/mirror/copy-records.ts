@@ -159,7 +159,7 @@ export class CopyRecords {
       node,
       copy,
       promisedTerm: promised,
-      accepted: { ...accepted, flushedSet: undefined },
+      accepted,
       bound,
       installedTerm: this.installedTerm,
       copyTerm: this.copyTerm,

@@ -3,6 +3,7 @@
  * for each: name (1 byte, its number), 3 bytes zero, length (4), revision (8), the bytes.
  */
 
+import { getCount, putCount } from '../../base/count.ts';
 import { DOCUMENTS } from '../../replication/operation.ts';
 import type { KeptDocument } from './handover.ts';
 
@@ -16,8 +17,7 @@ export function encodeDocuments(documents: readonly KeptDocument[]): Uint8Array 
   for (const { name, revision, bytes } of documents) {
     view.setUint8(at, DOCUMENTS.indexOf(name));
     view.setUint32(at + 4, bytes.length);
-    view.setUint32(at + 8, Math.floor(revision / 0x1_0000_0000));
-    view.setUint32(at + 12, revision >>> 0);
+    putCount(view, at + 8, revision);
     all.set(bytes, at + HEADER);
     at += HEADER + bytes.length;
   }
@@ -33,8 +33,8 @@ export function decodeDocuments(all: Uint8Array): KeptDocument[] | undefined {
     if (at + HEADER > all.length) return undefined;
     const name = DOCUMENTS[view.getUint8(at)];
     const length = view.getUint32(at + 4);
-    if (name === undefined || at + HEADER + length > all.length) return undefined;
-    const revision = view.getUint32(at + 8) * 0x1_0000_0000 + view.getUint32(at + 12);
+    const revision = getCount(view, at + 8);
+    if (name === undefined || revision < 0 || at + HEADER + length > all.length) return undefined;
     documents.push({ name, revision, bytes: all.slice(at + HEADER, at + HEADER + length) });
     at += HEADER + length;
   }
