@@ -10,6 +10,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { Prng } from '../src/base/prng.ts';
 import { createPrng } from '../src/base/prng.ts';
 import { watchForBugs } from './bugs.ts';
+import type { FaultKind } from './faults.ts';
 import type { Observation } from './checkers/observations.ts';
 import { createObservationChecker } from './checkers/observations.ts';
 import { createHistory } from './history.ts';
@@ -45,6 +46,9 @@ export interface FrontParts {
   readonly observe: (observation: Observation) => void;
   /** What is to be wrong with the front on purpose (flaws.ts). */
   readonly flaw: string | undefined;
+  /** What will go wrong around it, and whether the last complete copy is spared: for what may be drawn at all. */
+  readonly kinds: ReadonlySet<FaultKind>;
+  readonly budget: boolean;
 }
 
 export interface RunOptions {
@@ -110,6 +114,8 @@ export async function run(options: RunOptions): Promise<RunResult> {
       if (observations.violation !== undefined) scheduler.halt();
     },
     flaw: options.flaw,
+    kinds: new Set(plan.faults.map(({ kind }) => kind)),
+    budget: options.budget,
   });
   attach(network, hosts, plan.nodes, front);
 

@@ -14,17 +14,12 @@ import { MirrorHost } from './mirror-host.ts';
 import { drawSite } from './mirror-site.ts';
 import type { Datagram } from './mirror-links.ts';
 
-export interface MirrorFrontOptions {
-  /** Write-back caches may be drawn: only where the last copy is spared. */
-  readonly writesBack: boolean;
-}
-
 const ADMINISTRATOR_MS = 2000;
 const ADMINISTRATOR_PATIENCE = 4;
 
-export function createMirrorFront(parts: FrontParts, { writesBack }: MirrorFrontOptions): StorageFront {
+export function createMirrorFront(parts: FrontParts): StorageFront {
   const { hosts, random, scheduler, shape } = parts;
-  const drawn = drawSite(random.fork('site'), hosts.length, writesBack);
+  const drawn = drawSite(random.fork('site'), hosts.length, parts);
   const arbiter = createArbiter(drawn.site.nodes);
   const nodes = hosts.map(
     (host) => new MirrorHost({ parts, host, drawn, arbiter, random: random.fork(`node ${host.id}`), digest }),

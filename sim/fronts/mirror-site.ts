@@ -3,6 +3,7 @@
 import type { Prng } from '../../src/base/prng.ts';
 import type { IsolationPolicy, Site } from '../../src/cluster/configuration.ts';
 import type { JournalStrategy } from '../../src/journal/recovery.ts';
+import type { FrontParts } from '../world.ts';
 import type { WritePolicy } from '../../src/replication/ports.ts';
 
 export interface MirrorSite {
@@ -16,7 +17,11 @@ const JOURNALS: readonly JournalStrategy[] = ['ram', 'failure', 'continuous'];
 const POLICIES: readonly IsolationPolicy[] = ['arbitrate', 'suspendLow'];
 
 /** Hosts are numbered from 0, replicas and the witness from 1; a witness is the last host. */
-export function drawSite(random: Prng, hosts: number, writesBack: boolean): MirrorSite {
+export function drawSite(
+  random: Prng,
+  hosts: number,
+  { kinds, budget }: Pick<FrontParts, 'kinds' | 'budget'>,
+): MirrorSite {
   const kind = random.pick(['majority', 'majority', 'heartbeat'] as const);
   const withWitness = kind === 'majority' && hosts > 2 && random.chance(0.5);
   const count = withWitness ? hosts - 1 : hosts;
@@ -34,8 +39,10 @@ export function drawSite(random: Prng, hosts: number, writesBack: boolean): Mirr
           ? { kind, witness: withWitness ? hosts : undefined }
           : { kind, policy: random.pick(POLICIES) },
     },
-    policy: writesBack && random.chance(0.5) ? 'back' : 'through',
+    // With write-back caches everybody at once must not die.
+    policy: budget && random.chance(0.5) ? 'back' : 'through',
     journal: random.pick(JOURNALS),
-    confirmsReads: true,
+    // A machine whose clock stands still does not know when its lease is over.
+    confirmsReads: kinds.has('vmPause') || random.chance(0.3),
   };
 }

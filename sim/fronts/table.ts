@@ -39,6 +39,12 @@ const STOPS: readonly FaultKind[] = [
 /** A node whose disks were put back in time has forgotten what it promised: nobody can make up for that alone. */
 const FORGETFUL_NEVER: readonly FaultKind[] = LOUD_KINDS.filter((kind) => kind !== 'oldDisk');
 
+/** Machines are not paused, so that reads need not be confirmed. */
+const CLOCKS_RUN: readonly FaultKind[] = FORGETFUL_NEVER.filter((kind) => kind !== 'vmPause');
+
+/** Everything may stop at once, but what was durable stays so. */
+const DISKS_STAY: readonly FaultKind[] = FORGETFUL_NEVER.filter((kind) => kind !== 'emptyDisk');
+
 /** … but as long as it meets others who have gone on, they know. */
 const ONE_AT_A_TIME: readonly FaultKind[] = [
   'oldDisk',
@@ -61,11 +67,12 @@ export const FRONTS = {
     flaws: DISK_FLAWS,
   },
   mirror: {
-    create: (parts) => createMirrorFront(parts, { writesBack: true }),
+    create: createMirrorFront,
     settings: [
       { nodes: [2, 3, 4], kinds: FORGETFUL_NEVER, budget: true, judged: 'everything' },
-      { nodes: [2, 3, 4], kinds: FORGETFUL_NEVER, budget: true, judged: 'everything' },
+      { nodes: [2, 3, 4], kinds: CLOCKS_RUN, budget: true, judged: 'everything' },
       { nodes: [2, 3, 4], kinds: ONE_AT_A_TIME, budget: true, judged: 'everything' },
+      { nodes: [2, 3, 4], kinds: DISKS_STAY, budget: false, judged: 'safety' },
     ],
     flaws: {},
   },
