@@ -92,7 +92,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
   const trace = createTrace(() => scheduler.now(), options.traceLines);
   const network = createNetwork({ scheduler, random: random.fork('network'), trace });
   const observations = createObservationChecker();
-  const shape = drawShape(random.fork('shape'), plan.initiators);
+  const shape = drawShape(random.fork('shape'), plan.initiators, options.budget);
   const history = createHistory();
   using bugs = watchForBugs();
 
