@@ -53,7 +53,7 @@ export async function createMirrorCluster(count: number): Promise<MirrorCluster>
       slotCount: 4096,
       confirmsReads: false,
       store: createRamStore({ blockCount: BLOCKS, blockLength: BLOCK_LENGTH }),
-      records: await newRecords(self, numbers),
+      records: await newRecords(self, numbers, clock),
       copyId: 'c'.repeat(32),
       ports: {
         clock,
@@ -122,10 +122,10 @@ function control(nodes: ReadonlyMap<number, MirrorNode>, clock: StoppableClock):
 }
 
 /** Records of a new device, in memory. */
-async function newRecords(self: number, numbers: readonly number[]): Promise<CutDisk> {
+async function newRecords(self: number, numbers: readonly number[], clock: Clock): Promise<CutDisk> {
   const length = SUPERBLOCK_FILE_LENGTH + journalLength(BLOCKS, BLOCK_LENGTH, numbers.length);
   const disk = new CutDisk(length);
-  const records = new CopyRecords(disk, 0, {
+  const identity = {
     device: DEVICE,
     node: self,
     copy: 'c'.repeat(32),
@@ -133,7 +133,8 @@ async function newRecords(self: number, numbers: readonly number[]): Promise<Cut
     blockCount: BLOCKS,
     writePolicy: 'through',
     journal: 'ram',
-  });
+  } as const;
+  const records = new CopyRecords(disk, 0, identity, clock);
   await records.load();
   await records.create({ term: 1, id: 'f'.repeat(32), members: numbers, learners: [] });
   return disk;

@@ -3,7 +3,7 @@
  * sessions of initiators.
  *
  *   down ──start──► opening (records are read) ──► running ──crash──► down
- *                                                     └──copy failed──► opened again after a while, as production does
+ *                                                     └──copy failed──► it votes on; opened again after a while
  */
 
 import { assert } from '../../src/base/assert.ts';
@@ -310,15 +310,16 @@ export class MirrorHost {
     this.#sessions.clear();
   }
 
-  /** As a supervisor would: the process ends, another one begins. */
+  /** The node says so for a while, and votes; then everything is opened again. */
   #failed(start: number): void {
     if (start !== this.#starts) return;
     this.#dropSessions();
-    this.#links?.close();
-    this.#stop();
-    const stopped = this.#starts;
     this.#options.host.clock.after(REOPEN_MS, () => {
-      if (stopped === this.#starts) this.start();
+      if (start !== this.#starts) return;
+      this.#dropSessions();
+      this.#links?.close();
+      this.#stop();
+      this.start();
     });
   }
 

@@ -9,8 +9,9 @@
  * What makes a promise count:
  *   majority   more than half of the voters have promised, and so many that have their records that no other
  *              majority can have agreed to anything without one of them
- *   heartbeat  every member of base has promised, and of what was accepted before it since anyone served; or those that have not are silent on every path, their leases are
- *              over, and the policy lets the others go on
+ *   heartbeat  every member of base has promised and has its record, and of what was accepted before it since anyone
+ *              served, or has retired and accepted nothing newer; or those that have not are silent on every path,
+ *              their leases are over, and the policy lets the others go on
  */
 
 import { type Configuration, majorityOf, type Site, votersOf } from './configuration.ts';
@@ -21,6 +22,8 @@ export interface Choice {
   readonly base: Configuration;
   readonly members: readonly number[];
   readonly learners: readonly number[];
+  /** Left out, but they have promised and have to agree (heartbeat): they record it before anyone serves. */
+  readonly told: readonly number[];
   /** Whose pending changes are finished. */
   readonly sources: readonly number[];
   /** Leases of those who are left out and have not promised run so long. */
@@ -42,6 +45,8 @@ export interface ChooseInput {
   readonly promoted: ReadonlySet<number>;
   /** Heard on any path. */
   readonly isHeard: (node: number) => boolean;
+  /** The term that the node has accepted last, if it has retired: its next process will count as restarted. */
+  readonly retiredIn: (node: number) => number | undefined;
   /** Caches may have held acknowledged changes that are on no medium. */
   readonly writesBack: boolean;
   /** An administrator accepts that what only lost records or caches knew is lost. */
@@ -54,8 +59,12 @@ export function choose(input: ChooseInput): Chosen {
   if (counting.length === 0) return wait('no copy that counts has promised');
   const base = counting.map(([, { accepted }]) => accepted).reduce((a, b) => (b.term > a.term ? b : a));
   const bound = boundOf(promises, base);
-  const silent = bound.filter((node) => !promises.has(node));
-  const allowed = mayGoOn(input, bound, counting.length, silent);
+  // Who has lost its record has promised, and may have gone on alone before: it says as little as who is silent.
+  const absent = bound.filter((node) =>
+    input.isForced ? !promises.has(node) : promises.get(node)?.isBlank !== false,
+  );
+  const unknown = absent.filter((node) => (input.retiredIn(node) ?? Infinity) > base.term);
+  const allowed = mayGoOn(input, bound, counting.length, absent, unknown);
   if (allowed.kind === 'no') return wait(allowed.rule);
   const ready = (node: number): boolean => {
     const report = promises.get(node);
@@ -63,7 +72,7 @@ export function choose(input: ChooseInput): Chosen {
       report?.handover !== undefined && !report.isBlank && !report.hasFailed && !input.excluded.has(node)
     );
   };
-  const members = chooseMembers(input, base, ready, silent.length === 0);
+  const members = chooseMembers(input, base, ready, unknown.length === 0);
   if (members.kind === 'wait') return members;
   const chosen = members.nodes;
   if (allowed.kind === 'claim' && allowed.except.some((node) => chosen.includes(node)))
@@ -77,11 +86,14 @@ export function choose(input: ChooseInput): Chosen {
       promises.get(node)?.handover !== undefined &&
       (base.members.includes(node) || promises.get(node)?.accepted.term === base.term),
   );
+  const included = [...chosen, ...learners];
+  const told = site.strategy.kind === 'heartbeat' ? bound.filter((node) => !included.includes(node)) : [];
   return {
     kind: 'go',
     base,
     members: chosen.toSorted((a, b) => a - b),
     learners: learners.toSorted((a, b) => a - b),
+    told: told.filter((node) => promises.get(node)?.isBlank === false),
     sources,
     waitMs: leaseOf(input, base, chosen),
     needsClaim: allowed.kind === 'claim',
@@ -106,7 +118,8 @@ function mayGoOn(
   input: ChooseInput,
   bound: readonly number[],
   counting: number,
-  silent: readonly number[],
+  absent: readonly number[],
+  unknown: readonly number[],
 ): Allowed {
   const { site, promises, isHeard, self } = input;
   const { strategy } = site;
@@ -119,11 +132,14 @@ function mayGoOn(
       ? { kind: 'yes' }
       : { kind: 'no', rule: `${counting} of ${remembering} votes that have their record have promised` };
   }
-  if (silent.length === 0) return { kind: 'yes' };
-  const names = silent.join(', ');
-  if (silent.some(isHeard)) return { kind: 'no', rule: `node ${names} is heard and has not promised` };
+  // Who has retired comes back restarted, and does not go on alone, unless the arbiter lets it.
+  if (unknown.length === 0 && (absent.length === 0 || strategy.policy !== 'arbitrate'))
+    return { kind: 'yes' };
+  const names = absent.join(', ');
+  if (unknown.some((node) => !promises.has(node) && isHeard(node)))
+    return { kind: 'no', rule: `node ${names} is heard and has not promised` };
   const own = promises.get(self);
-  if (strategy.policy === 'arbitrate' && own?.isOut === false) return { kind: 'claim', except: silent };
+  if (strategy.policy === 'arbitrate' && own?.isOut === false) return { kind: 'claim', except: absent };
   if (own?.isFresh !== true || own.isOut || !bound.includes(self))
     return {
       kind: 'no',
@@ -131,9 +147,9 @@ function mayGoOn(
     };
   if (strategy.policy === 'continue') return { kind: 'yes' };
   const highest = site.nodes.find((node) => bound.includes(node));
-  return highest !== undefined && promises.has(highest)
+  return highest !== undefined && !absent.includes(highest)
     ? { kind: 'yes' }
-    : { kind: 'no', rule: `node ${highest} has the highest priority and is silent` };
+    : { kind: 'no', rule: `node ${highest} has the highest priority and cannot agree` };
 }
 
 type Members =
@@ -218,8 +234,14 @@ function joins({ promises, self }: ChooseInput, a: number): (b: number) => boole
   };
 }
 
-function leaseOf({ promises }: ChooseInput, base: Configuration, members: readonly number[]): number {
-  const removed = base.members.filter((node) => !members.includes(node) && !promises.has(node));
+function leaseOf(
+  { promises, retiredIn }: ChooseInput,
+  base: Configuration,
+  members: readonly number[],
+): number {
+  const removed = base.members.filter(
+    (node) => !members.includes(node) && !promises.has(node) && retiredIn(node) === undefined,
+  );
   let waitMs = 0;
   for (const { leases } of promises.values())
     for (const [node, ms] of leases) if (removed.includes(node)) waitMs = Math.max(waitMs, ms);

@@ -92,6 +92,8 @@ export class Membership<H> {
   /** Serving or learning. Undefined from a promise on. */
   installed: Configuration | undefined;
   hasFailed = false;
+  /** Nothing can be made durable here: no vote either, until the process is a new one. */
+  hasRetired = false;
   /** Incarnations of the others when the configuration was installed. */
   readonly known = new Map<number, number>();
   /** Ticks without anyone who serves; ticks since a member of this configuration was found elsewhere. */
@@ -152,6 +154,12 @@ export class Membership<H> {
     this.ports.standBack(reason);
   }
 
+  /** … and its records with it. What was accepted until now is told to the others, and never changes again. */
+  retire(reason: string): void {
+    this.hasRetired = true;
+    this.fail(reason);
+  }
+
   /** Every BEAT_MS. */
   tick(): void {
     const now = this.ports.clock.now();
@@ -183,6 +191,8 @@ export class Membership<H> {
       sentAt: now,
       term: this.installed?.term ?? 0,
       promised: this.standing.promised,
+      accepted: this.standing.accepted.term,
+      hasRetired: this.hasRetired,
       role: this.role,
       hears: this.peers.heardNodes(now),
       hearsSync: this.peers.syncNodes(now),
@@ -238,9 +248,9 @@ export class Membership<H> {
 
   #onPrepare(from: number, term: number, excluded: readonly number[], withHandover: boolean): void {
     const { promised } = this.standing;
-    if (term < promised || term < this.#promising || this.hasFailed) {
-      const refused = Math.max(promised, this.#promising);
-      if (!this.hasFailed) this.#reply(from, { kind: 'refuse', term, promised: refused }, false);
+    if (this.hasRetired) return;
+    if (term < promised || term < this.#promising) {
+      this.#reply(from, { kind: 'refuse', term, promised: Math.max(promised, this.#promising) }, false);
       return;
     }
     if (term === this.#promising) {
@@ -256,7 +266,7 @@ export class Membership<H> {
       const isOut =
         this.standing.isOut || (this.site.strategy.kind === 'heartbeat' && excluded.includes(this.self));
       const standing = { ...this.standing, promised: term, isOut };
-      if (term !== this.#promising || !(await this.ports.save(standing))) return;
+      if (term !== this.#promising || !(await this.#makeDurable(standing))) return;
       this.standing = standing;
       if (isOut) this.ports.standBack('another node goes on without this one');
       this.#promise(from, term, withHandover);
@@ -267,7 +277,8 @@ export class Membership<H> {
     const now = this.ports.clock.now();
     this.#promisedAt = now;
     const report: Report<H> = {
-      ...this.ports.report(withHandover),
+      // A copy that has failed has nothing to tell; its vote counts as long as it can be made durable.
+      ...this.ports.report(withHandover && !this.hasFailed),
       promised: term,
       accepted: this.standing.accepted,
       bound: this.standing.bound,
@@ -283,7 +294,9 @@ export class Membership<H> {
   #onAccept(from: number, proposal: Proposal<H>): void {
     const { configuration } = proposal;
     const { term } = configuration;
-    if (term < this.#promising || term < this.standing.promised || this.hasFailed) {
+    const isIncluded = includes(configuration, this.self);
+    if (this.hasRetired) return;
+    if (term < this.#promising || term < this.standing.promised || (this.hasFailed && isIncluded)) {
       this.#reply(from, { kind: 'refuse', term, promised: this.standing.promised }, false);
       return;
     }
@@ -295,7 +308,6 @@ export class Membership<H> {
     this.#promising = term;
     this.#seal(`node ${from} has chosen the configuration of term ${term}`);
     this.#inOrder(async () => {
-      const isIncluded = includes(configuration, this.self);
       const bound = [...new Set([...this.standing.bound, ...configuration.members])];
       if (term === this.#promising && (await this.#save(proposal, isIncluded, bound)))
         this.#reply(from, { kind: 'accepted', term }, onSync);
@@ -315,18 +327,25 @@ export class Membership<H> {
     const saved =
       isIncluded && !this.isWitness
         ? await this.ports.accept(proposal, standing)
-        : await this.ports.save(standing);
-    if (!saved) return false;
+        : await this.#makeDurable(standing);
+    if (!saved || this.hasRetired) return false;
     this.standing = standing;
     this.#isFresh = isIncluded && !this.hasFailed;
     if (!isIncluded && !this.isWitness) this.ports.standBack('others go on without this node');
     return true;
   }
 
+  async #makeDurable(standing: Standing): Promise<boolean> {
+    if (this.hasRetired) return false;
+    const saved = await this.ports.save(standing);
+    if (!saved) this.retire('what it promises cannot be made durable');
+    return saved && !this.hasRetired;
+  }
+
   #onInstall(configuration: Configuration): void {
     const { term } = configuration;
     this.#inOrder(async () => {
-      if (term < this.standing.promised || term < this.#promising || this.hasFailed) return;
+      if (term < this.standing.promised || term < this.#promising || this.hasRetired) return;
       if (!includes(configuration, this.self)) {
         // Left out, or a witness: it has to know what counts, and says so when it is asked.
         if (this.standing.accepted.term < term) {

@@ -24,6 +24,10 @@ export interface Beat {
   /** Installed; 0: none. */
   readonly term: number;
   readonly promised: number;
+  /** Term of the last configuration that it has accepted. */
+  readonly accepted: number;
+  /** It can make nothing durable: as long as it runs it promises, accepts and serves nothing any more. */
+  readonly hasRetired: boolean;
   readonly role: Role;
   /** Nodes the sender hears: on any path, on a sync link. */
   readonly hears: readonly number[];

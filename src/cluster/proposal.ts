@@ -1,7 +1,6 @@
 /** One attempt of this node to bring about the next configuration; `membership.ts` moves it on. */
 
 import type { Choice } from './choose.ts';
-import type { Configuration } from './configuration.ts';
 import type { Proposal, Report } from './messages.ts';
 
 export interface Attempt<H> {
@@ -48,10 +47,7 @@ export function begin<H>(
 }
 
 /** Everybody who must have accepted before anyone serves has. */
-export function isComplete(
-  { accepted }: Attempt<unknown>,
-  { members, learners }: Configuration,
-  need: number,
-): boolean {
-  return [...members, ...learners].every((node) => accepted.has(node)) && accepted.size >= need;
+export function isComplete({ accepted, choice }: Attempt<unknown>, need: number): boolean {
+  const { members, learners, told } = choice!;
+  return [...members, ...learners, ...told].every((node) => accepted.has(node)) && accepted.size >= need;
 }

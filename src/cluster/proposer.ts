@@ -145,6 +145,7 @@ export class Proposer<H> {
       excluded: attempt.excluded,
       promoted: attempt.promoted,
       isHeard: (node) => this.#membership.peers.hears(node, now),
+      retiredIn: (node) => this.#retiredIn(node, now),
       writesBack: this.#writesBack,
       isForced: attempt.isForced,
     });
@@ -161,6 +162,12 @@ export class Proposer<H> {
       if (isOurs) this.#waitForLeases(attempt, chosen);
       else this.#giveUp('the arbiter has not let this node go on');
     });
+  }
+
+  #retiredIn(node: number, now: number): number | undefined {
+    const { peers } = this.#membership;
+    const beat = peers.beatOf(node);
+    return peers.hears(node, now) && beat?.hasRetired === true ? beat.accepted : undefined;
   }
 
   /** A node that is wanted, and there, has not told what it knows: it may have much to make durable before. */
@@ -233,7 +240,7 @@ export class Proposer<H> {
     attempt.accepted.add(from);
     const { configuration } = attempt.proposal!;
     const need = site.strategy.kind === 'majority' ? majorityOf(site) : 1;
-    if (!isComplete(attempt, configuration, need)) return;
+    if (!isComplete(attempt, need)) return;
     this.#attempt = undefined;
     this.#isForced = false;
     for (const node of votersOf(site)) {

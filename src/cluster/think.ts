@@ -34,7 +34,9 @@ function asMember<H>(membership: Membership<H>, now: number): Reason | undefined
   if (lost.length > 0) {
     membership.astray += 1;
     // Two that have lost their sync links both see it: the one with the lower priority leaves the first word to the other.
-    const higher = lost.some((node) => isHigher(membership, node) && peers.hears(node, now));
+    const higher = lost.some(
+      (node) => isHigher(membership, node) && peers.hears(node, now) && peers.beatOf(node)?.role !== 'failed',
+    );
     if (higher && membership.site.strategy.kind === 'heartbeat' && membership.astray < DEFERENCE_TICKS)
       return undefined;
     return { cause: `node ${lost.join(', ')} is lost`, excluded: lost, promoted: [] };

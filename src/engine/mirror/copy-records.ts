@@ -12,6 +12,7 @@ import type { Standing } from '../../cluster/membership.ts';
 import { SuperblockFile } from '../../cluster/superblock.ts';
 import type { Superblock, WritePolicy } from '../../cluster/superblock-format.ts';
 import type { JournalStrategy } from '../../journal/recovery.ts';
+import type { Clock } from '../../ports/clock.ts';
 import type { Disk, DiskFault } from '../../ports/disk.ts';
 import { decodeDocuments, encodeDocuments } from './documents.ts';
 import type { KeptDocument } from './handover.ts';
@@ -48,18 +49,26 @@ export class CopyRecords {
   wasStopped = false;
   readonly #file: SuperblockFile;
   readonly #identity: CopyIdentity;
+  readonly #clock: Clock;
+  #savingSince: number | undefined;
   #isStopped = false;
   #saving: Promise<Result<void, DiskFault>> | undefined;
   #next: Promise<Result<void, DiskFault>> | undefined;
 
-  constructor(disk: Disk, offset: number, identity: CopyIdentity) {
+  constructor(disk: Disk, offset: number, identity: CopyIdentity, clock: Clock) {
     this.#file = new SuperblockFile(disk, offset);
     this.#identity = identity;
+    this.#clock = clock;
   }
 
   /** Grows with every save: a disk that was put back in time shows itself by it. */
   get sequence(): number {
     return this.#file.sequence;
+  }
+
+  /** When the save under way began, by the clock of this node. */
+  get savingSince(): number | undefined {
+    return this.#savingSince;
   }
 
   /** False: a later program has written here; nothing may be touched. */
@@ -104,8 +113,10 @@ export class CopyRecords {
   /** Durable when it answers. */
   save(): Promise<Result<void, DiskFault>> {
     if (this.#saving === undefined) {
+      this.#savingSince = this.#clock.now();
       this.#saving = this.#write().finally(() => {
         this.#saving = undefined;
+        this.#savingSince = undefined;
       });
       return this.#saving;
     }

@@ -99,7 +99,7 @@ export class MirrorNode {
   static async open(options: MirrorOptions): Promise<MirrorNode | undefined> {
     const { store, device, self, site, records: disk } = options;
     const { blockCount, blockLength } = store.geometry;
-    const records = new CopyRecords(disk, 0, {
+    const identity = {
       device,
       node: self,
       copy: options.copyId,
@@ -107,7 +107,8 @@ export class MirrorNode {
       blockCount,
       writePolicy: options.policy,
       journal: options.journal,
-    });
+    };
+    const records = new CopyRecords(disk, 0, identity, options.ports.clock);
     if (!(await records.load())) return undefined;
     const journalOptions: JournalOptions = {
       strategy: options.journal,
@@ -223,6 +224,11 @@ export class MirrorNode {
     clock.after(BEAT_MS, () => this.#tick());
     const oldest = this.replica.copy.oldestAt;
     if (oldest !== undefined && now - oldest > SLOW_MS) this.#fail('its medium has stopped answering');
+    const { savingSince } = this.#records;
+    if (savingSince !== undefined && now - savingSince > SLOW_MS) {
+      this.#fail('the disk with its records has stopped answering');
+      this.membership.retire('its records cannot be written');
+    }
     this.membership.tick();
     this.replica.tick();
   }
