@@ -4,7 +4,7 @@ import type { FrontKind, FrontName, Setting } from './fronts/table.ts';
 import { FRONTS } from './fronts/table.ts';
 import type { Plan } from './nemesis.ts';
 import { drawPlan } from './nemesis.ts';
-import type { RunResult } from './world.ts';
+import type { RunOptions, RunResult } from './world.ts';
 import { run } from './world.ts';
 
 export interface Trial {
@@ -25,9 +25,10 @@ export function planOf(trial: Trial): Plan {
 /** `plan`: a smaller one than that of the trial. */
 export function runTrial(trial: Trial, plan: Plan = planOf(trial), traceLines = 0): Promise<RunResult> {
   const { seed, flaw } = trial;
-  const { budget, judged } = settingOf(trial);
+  const { budget, judged, lockBlocksMax } = settingOf(trial);
   const kind = frontOf(trial);
-  return run({ seed, plan, flaw, budget, judged, createFront: (parts) => kind.create(parts), traceLines });
+  const createFront: RunOptions['createFront'] = (parts) => kind.create(parts);
+  return run({ seed, plan, flaw, budget, judged, lockBlocksMax, createFront, traceLines });
 }
 
 /** The command that runs it again. */

@@ -21,11 +21,8 @@ export function blocksOf(shape: WorkloadShape): number {
   return shape.dataBlocks + shape.locks * shape.lockBlocks;
 }
 
-/**
- * Draws sizes and rates, for so many initiators. Where power may fail everywhere at once, a lock is one block: what was
- * under way is kept block by block then, as by any disk.
- */
-export function drawShape(random: Prng, initiators: number, oneCopyStays: boolean): WorkloadShape {
+/** Draws sizes and rates, for so many initiators. */
+export function drawShape(random: Prng, initiators: number, lockBlocksMax: number): WorkloadShape {
   const readWriteWorkers = random.integer(2, 4);
   const [lockWorkers, reservationWorkers] = [random.integer(0, 1), random.integer(0, 1)];
   return {
@@ -33,7 +30,7 @@ export function drawShape(random: Prng, initiators: number, oneCopyStays: boolea
     extentMax: random.integer(1, 8),
     hotShare: random.pick([0, 0.4, 0.8]),
     locks: random.integer(1, 3),
-    lockBlocks: random.integer(1, oneCopyStays ? 2 : 1),
+    lockBlocks: random.integer(1, lockBlocksMax),
     readWriteWorkers,
     lockWorkers,
     reservationWorkers,

@@ -58,6 +58,8 @@ export interface RunOptions {
   readonly flaw?: string | undefined;
   /** Harmful faults spare the last complete copy. */
   readonly budget: boolean;
+  /** Blocks of a lock, 2 unless told otherwise. A write of several can be torn where power may fail everywhere at once. */
+  readonly lockBlocksMax?: number | undefined;
   /** 'safety': nothing wrong may be seen, but it is no fault if not all converges or is answered. */
   readonly judged: 'safety' | 'everything';
   /** Lines of the trace to keep for a report. */
@@ -92,7 +94,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
   const trace = createTrace(() => scheduler.now(), options.traceLines);
   const network = createNetwork({ scheduler, random: random.fork('network'), trace });
   const observations = createObservationChecker();
-  const shape = drawShape(random.fork('shape'), plan.initiators, options.budget);
+  const shape = drawShape(random.fork('shape'), plan.initiators, options.lockBlocksMax ?? 2);
   const history = createHistory();
   using bugs = watchForBugs();
 

@@ -20,7 +20,7 @@ export interface FrontKind {
 }
 
 /** Under which faults a run takes place, and what is asked of it. */
-export interface Setting extends Pick<RunOptions, 'budget' | 'judged'> {
+export interface Setting extends Pick<RunOptions, 'budget' | 'judged' | 'lockBlocksMax'> {
   readonly nodes: readonly number[];
   readonly kinds: readonly FaultKind[];
 }
@@ -72,7 +72,7 @@ export const FRONTS = {
       { nodes: [2, 3, 4], kinds: FORGETFUL_NEVER, budget: true, judged: 'everything' },
       { nodes: [2, 3, 4], kinds: CLOCKS_RUN, budget: true, judged: 'everything' },
       { nodes: [2, 3, 4], kinds: ONE_AT_A_TIME, budget: true, judged: 'everything' },
-      { nodes: [2, 3, 4], kinds: DISKS_STAY, budget: false, judged: 'safety' },
+      { nodes: [2, 3, 4], kinds: DISKS_STAY, budget: false, judged: 'safety', lockBlocksMax: 1 },
     ],
     flaws: {},
   },

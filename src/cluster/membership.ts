@@ -185,13 +185,14 @@ export class Membership<H> {
   }
 
   #beat(now: number): void {
+    const { term, members } = this.standing.accepted;
     const beat: Beat = {
       kind: 'beat',
       incarnation: this.#options.incarnation,
       sentAt: now,
       term: this.installed?.term ?? 0,
       promised: this.standing.promised,
-      accepted: this.standing.accepted.term,
+      accepted: { term, members },
       hasRetired: this.hasRetired,
       role: this.role,
       hears: this.peers.heardNodes(now),

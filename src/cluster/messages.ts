@@ -24,8 +24,8 @@ export interface Beat {
   /** Installed; 0: none. */
   readonly term: number;
   readonly promised: number;
-  /** Term of the last configuration that it has accepted. */
-  readonly accepted: number;
+  /** The last configuration that it has accepted. */
+  readonly accepted: Pick<Configuration, 'term' | 'members'>;
   /** It can make nothing durable: as long as it runs it promises, accepts and serves nothing any more. */
   readonly hasRetired: boolean;
   readonly role: Role;

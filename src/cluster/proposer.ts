@@ -167,7 +167,7 @@ export class Proposer<H> {
   #retiredIn(node: number, now: number): number | undefined {
     const { peers } = this.#membership;
     const beat = peers.beatOf(node);
-    return peers.hears(node, now) && beat?.hasRetired === true ? beat.accepted : undefined;
+    return peers.hears(node, now) && beat?.hasRetired === true ? beat.accepted.term : undefined;
   }
 
   /** A node that is wanted, and there, has not told what it knows: it may have much to make durable before. */

@@ -1,6 +1,6 @@
 /** When a node proposes another configuration, and why: looked at every heartbeat. Decides; does nothing. */
 
-import { includes, majorityOf } from './configuration.ts';
+import { type Configuration, includes, majorityOf, votersOf } from './configuration.ts';
 import type { Membership } from './membership.ts';
 
 export interface Reason {
@@ -82,7 +82,7 @@ function asOther<H>(membership: Membership<H>, now: number): Reason | undefined 
   const { self, site, peers } = membership;
   const heard = site.nodes.filter((node) => node !== self && peers.hears(node, now));
   const someoneServes = heard.some((node) => peers.beatOf(node)?.role === 'serving');
-  if (someoneServes) {
+  if (someoneServes || isHelpless(membership, now)) {
     membership.idle = 0;
     return undefined;
   }
@@ -98,6 +98,20 @@ function asOther<H>(membership: Membership<H>, now: number): Reason | undefined 
   if (membership.idle <= patience) return undefined;
   membership.idle = 0;
   return { cause: 'nobody serves', excluded: [], promoted: [] };
+}
+
+/**
+ * Others have gone on without this node, and it hears none of them: it could only disturb those who vote for them.
+ * That a witness tells it so is what keeps two nodes that have lost each other from taking turns.
+ */
+function isHelpless<H>({ self, site, peers, standing }: Membership<H>, now: number): boolean {
+  let { accepted }: { accepted: Pick<Configuration, 'term' | 'members'> } = standing;
+  for (const node of votersOf(site)) {
+    const beat = peers.hears(node, now) ? peers.beatOf(node) : undefined;
+    if (beat !== undefined && beat.accepted.term > accepted.term) accepted = beat.accepted;
+  }
+  const { members } = accepted;
+  return !members.includes(self) && !members.some((node) => peers.hears(node, now));
 }
 
 function isHigher<H>({ site, self }: Membership<H>, node: number): boolean {
