@@ -37,6 +37,8 @@ export interface Finished {
   readonly endedAt: number;
   readonly wasQuiet: boolean;
   readonly judged: 'safety' | 'everything';
+  /** At all times; undefined: only once faults have stopped. */
+  readonly answerBoundMs?: number | undefined;
 }
 
 /** Longer than any initiator needs to give up a session, log in elsewhere and try again. */
@@ -62,7 +64,12 @@ export function judge(finished: Finished): Judgement {
 function judgeEnd(finished: Finished): Violation | undefined {
   const { history, calmSince, endedAt, wasQuiet } = finished;
   if (finished.judged === 'everything') {
-    const unanswered = checkAnswers(history.commands, { calmSince, endedAt, boundMs: ANSWER_BOUND_MS });
+    const { answerBoundMs: always } = finished;
+    const bound =
+      always === undefined
+        ? { calmSince, endedAt, boundMs: ANSWER_BOUND_MS }
+        : { calmSince: 0, endedAt, boundMs: always };
+    const unanswered = checkAnswers(history.commands, bound);
     if (unanswered !== undefined) return unanswered;
     if (!wasQuiet) {
       const explanation = `${(endedAt - calmSince) / 1000} s after the last fault something is still on its way`;

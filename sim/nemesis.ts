@@ -28,6 +28,8 @@ export interface Mix {
   readonly livenessMs: number;
   /** Of these each seed takes some. */
   readonly kinds: readonly FaultKind[];
+  /** The next one comes when all that the last one did has been put right. */
+  readonly oneByOne?: boolean | undefined;
 }
 
 export interface NemesisOptions {
@@ -39,6 +41,8 @@ export interface NemesisOptions {
    * out. Undefined: no budget, only safety is judged.
    */
   readonly completeCopies: (() => readonly number[]) | undefined;
+  /** A fault begins only while this holds. */
+  readonly isWhole: (() => boolean) | undefined;
 }
 
 export interface Nemesis {
@@ -48,6 +52,10 @@ export interface Nemesis {
   readonly applied: ReadonlyMap<FaultKind, number>;
   readonly forbidden: number;
 }
+
+/** Until all nodes serve. */
+const SERIES_START_MS = 8000;
+const SERIES_CALM_MS = 8000;
 
 export const ALL_KINDS = Object.keys(FAULTS) as FaultKind[];
 export const LOUD_KINDS: readonly FaultKind[] = ALL_KINDS.filter((kind) => !SILENT.has(kind));
@@ -63,7 +71,12 @@ export function drawPlan(seed: number, mix: Mix): Plan {
     heartbeatLinks: random.integer(0, 2),
     safetyMs: mix.safetyMs,
     livenessMs: mix.livenessMs,
-    faults: kinds.length === 0 ? [] : drawFaults(random, kinds, mix.safetyMs),
+    faults:
+      kinds.length === 0
+        ? []
+        : mix.oneByOne === true
+          ? drawSeries(random, kinds, mix.safetyMs)
+          : drawFaults(random, kinds, mix.safetyMs),
   };
 }
 
@@ -80,7 +93,28 @@ function drawFaults(random: Prng, kinds: readonly FaultKind[], safetyMs: number)
   return faults;
 }
 
-export function startNemesis({ plan, targets, trace, completeCopies }: NemesisOptions): Nemesis {
+/** Each is over, and its traces are gone, before the next one begins. */
+function drawSeries(random: Prng, kinds: readonly FaultKind[], safetyMs: number): Fault[] {
+  const faults: Fault[] = [];
+  const durationMs = random.pick([300, 3000, 10_000]);
+  for (let at = SERIES_START_MS; at < safetyMs; ) {
+    const [target, peer, draw] = [random.next(), random.next(), random.next()];
+    const lasts = toMicroseconds(random.exponential(durationMs));
+    faults.push({
+      kind: random.pick(kinds),
+      atMs: toMicroseconds(at),
+      durationMs: lasts,
+      target,
+      peer,
+      draw,
+    });
+    at += lasts + SERIES_CALM_MS + random.exponential(SERIES_CALM_MS / 2);
+  }
+  return faults;
+}
+
+export function startNemesis(options: NemesisOptions): Nemesis {
+  const { plan, targets, trace, completeCopies, isWhole } = options;
   const { scheduler, hosts } = targets;
   const applied = new Map<FaultKind, number>();
   const active = new Set<() => void>();
@@ -88,6 +122,7 @@ export function startNemesis({ plan, targets, trace, completeCopies }: NemesisOp
 
   /** Whether the budget lets the fault happen. */
   function allows({ kind, target }: Fault): boolean {
+    if (isWhole?.() === false) return false;
     if (completeCopies === undefined) return true;
     const complete = completeCopies();
     if (kind === 'blackout') return false;

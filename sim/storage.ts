@@ -76,6 +76,8 @@ export interface StorageFront {
   disksOf(node: number): readonly SimulatedDisk<unknown>[];
   /** Nodes that hold everything, for the fault budget. */
   completeCopies(): readonly number[];
+  /** All copies are complete and serve, so that any one of them can be spared. Left out: always. */
+  isWhole?(): boolean;
   /** An administrator does something; `draw` in [0, 1) says what. */
   operate(draw: number): void;
   /** Once the workload has ended: nothing is on its way any more, and all replicas that should be are in sync. */

@@ -19,16 +19,18 @@ const CALM_SHARE = 0.25;
 
 export function planOf(trial: Trial): Plan {
   const safetyMs = trial.seconds * 1000;
-  return drawPlan(trial.seed, { ...settingOf(trial), safetyMs, livenessMs: safetyMs * CALM_SHARE });
+  const setting = settingOf(trial);
+  const oneByOne = setting.answerBoundMs !== undefined;
+  return drawPlan(trial.seed, { ...setting, oneByOne, safetyMs, livenessMs: safetyMs * CALM_SHARE });
 }
 
 /** `plan`: a smaller one than that of the trial. */
 export function runTrial(trial: Trial, plan: Plan = planOf(trial), traceLines = 0): Promise<RunResult> {
   const { seed, flaw } = trial;
-  const { budget, judged, lockBlocksMax } = settingOf(trial);
+  const { budget, judged, lockBlocksMax, answerBoundMs } = settingOf(trial);
   const kind = frontOf(trial);
   const createFront: RunOptions['createFront'] = (parts) => kind.create(parts);
-  return run({ seed, plan, flaw, budget, judged, lockBlocksMax, createFront, traceLines });
+  return run({ seed, plan, flaw, budget, judged, lockBlocksMax, answerBoundMs, createFront, traceLines });
 }
 
 /** The command that runs it again. */

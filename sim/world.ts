@@ -49,6 +49,8 @@ export interface FrontParts {
   /** What will go wrong around it, and whether the last complete copy is spared: for what may be drawn at all. */
   readonly kinds: ReadonlySet<FaultKind>;
   readonly budget: boolean;
+  /** What goes wrong, goes wrong one after the other; the front is set up to bear that. */
+  readonly oneByOne: boolean;
 }
 
 export interface RunOptions {
@@ -60,6 +62,8 @@ export interface RunOptions {
   readonly budget: boolean;
   /** Blocks of a lock, 2 unless told otherwise. A write of several can be torn where power may fail everywhere at once. */
   readonly lockBlocksMax?: number | undefined;
+  /** Faults come one by one, each when the front is whole, and every command is answered within this time, always. */
+  readonly answerBoundMs?: number | undefined;
   /** 'safety': nothing wrong may be seen, but it is no fault if not all converges or is answered. */
   readonly judged: 'safety' | 'everything';
   /** Lines of the trace to keep for a report. */
@@ -118,6 +122,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
     flaw: options.flaw,
     kinds: new Set(plan.faults.map(({ kind }) => kind)),
     budget: options.budget,
+    oneByOne: options.answerBoundMs !== undefined,
   });
   attach(network, hosts, plan.nodes, front);
 
@@ -143,6 +148,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
     trace,
     targets: faultTargets(scheduler, network, nodes, front),
     completeCopies: options.budget ? () => front.completeCopies() : undefined,
+    isWhole: options.answerBoundMs === undefined ? undefined : () => front.isWhole?.() ?? true,
   });
   const broken = (): boolean => observations.violation !== undefined || bugs.first !== undefined;
   async function pass(ms: number): Promise<void> {
@@ -163,8 +169,9 @@ export async function run(options: RunOptions): Promise<RunResult> {
 
   const endedAt = scheduler.now();
   const judgement = bugs.guard(() => {
-    const { judged } = options;
-    return judge({ history, front, shape, calmSince, endedAt, wasQuiet: ended(), judged });
+    const { judged, answerBoundMs } = options;
+    const wasQuiet = ended();
+    return judge({ history, front, shape, calmSince, endedAt, wasQuiet, judged, answerBoundMs });
   });
   return {
     violation: bugs.violation ?? observations.violation ?? judgement?.violation,

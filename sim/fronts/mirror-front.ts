@@ -68,6 +68,7 @@ export function createMirrorFront(parts: FrontParts): StorageFront {
         .filter((node) => isComplete(node) && node.serves!.term === newest)
         .map((node) => node.number - 1);
     },
+    isWhole: () => together() && withData.every(isComplete),
     operate: () => undefined,
     isQuiet: () => scheduler.now() > 0 && together() && withData.every((node) => node.isIdle),
     replicas: () =>

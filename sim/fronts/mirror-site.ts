@@ -13,6 +13,7 @@ export interface MirrorSite {
   readonly confirmsReads: boolean;
 }
 
+const VOTES = ['majority', 'majority', 'heartbeat'] as const;
 const JOURNALS: readonly JournalStrategy[] = ['ram', 'failure', 'continuous'];
 const POLICIES: readonly IsolationPolicy[] = ['arbitrate', 'suspendLow'];
 
@@ -20,9 +21,11 @@ const POLICIES: readonly IsolationPolicy[] = ['arbitrate', 'suspendLow'];
 export function drawSite(
   random: Prng,
   hosts: number,
-  { kinds, budget }: Pick<FrontParts, 'kinds' | 'budget'>,
+  { kinds, budget, oneByOne }: Pick<FrontParts, 'kinds' | 'budget' | 'oneByOne'>,
 ): MirrorSite {
-  const kind = random.pick(['majority', 'majority', 'heartbeat'] as const);
+  // Of two without a witness nobody goes on alone.
+  const votes = oneByOne && hosts === 2 ? (['heartbeat'] as const) : VOTES;
+  const kind = random.pick(votes);
   const withWitness = kind === 'majority' && hosts > 2 && random.chance(0.5);
   const count = withWitness ? hosts - 1 : hosts;
   const nodes = Array.from({ length: count }, (_, at) => at + 1);
@@ -37,7 +40,7 @@ export function drawSite(
       strategy:
         kind === 'majority'
           ? { kind, witness: withWitness ? hosts : undefined }
-          : { kind, policy: random.pick(POLICIES) },
+          : { kind, policy: oneByOne ? 'arbitrate' : random.pick(POLICIES) },
     },
     // With write-back caches everybody at once must not die.
     policy: budget && random.chance(0.5) ? 'back' : 'through',

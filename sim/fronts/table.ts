@@ -20,7 +20,7 @@ export interface FrontKind {
 }
 
 /** Under which faults a run takes place, and what is asked of it. */
-export interface Setting extends Pick<RunOptions, 'budget' | 'judged' | 'lockBlocksMax'> {
+export interface Setting extends Pick<RunOptions, 'budget' | 'judged' | 'lockBlocksMax' | 'answerBoundMs'> {
   readonly nodes: readonly number[];
   readonly kinds: readonly FaultKind[];
 }
@@ -44,6 +44,29 @@ const CLOCKS_RUN: readonly FaultKind[] = FORGETFUL_NEVER.filter((kind) => kind !
 
 /** Everything may stop at once, but what was durable stays so. */
 const DISKS_STAY: readonly FaultKind[] = FORGETFUL_NEVER.filter((kind) => kind !== 'emptyDisk');
+
+/** What may happen to one machine, link or disk while all others are well. */
+const ONE_FAILURE: readonly FaultKind[] = [
+  'crash',
+  'powerLoss',
+  'freeze',
+  'vmPause',
+  'isolate',
+  'cut',
+  'cutOneLink',
+  'cutOneWay',
+  'cutPath',
+  'resetConnections',
+  'diskReadErrors',
+  'diskWriteErrors',
+  'diskFlushErrors',
+  'diskFull',
+  'hungDisk',
+  'slowDisk',
+  'emptyDisk',
+];
+/** Initiators give a path up after 5 to 8 s of silence; the rest is for whoever serves. */
+const FAILURE_MS_MAX = 15_000;
 
 /** … but as long as it meets others who have gone on, they know. */
 const ONE_AT_A_TIME: readonly FaultKind[] = [
@@ -72,6 +95,13 @@ export const FRONTS = {
       { nodes: [2, 3, 4], kinds: FORGETFUL_NEVER, budget: true, judged: 'everything' },
       { nodes: [2, 3, 4], kinds: CLOCKS_RUN, budget: true, judged: 'everything' },
       { nodes: [2, 3, 4], kinds: ONE_AT_A_TIME, budget: true, judged: 'everything' },
+      {
+        nodes: [2, 3, 4],
+        kinds: ONE_FAILURE,
+        budget: true,
+        judged: 'everything',
+        answerBoundMs: FAILURE_MS_MAX,
+      },
       { nodes: [2, 3, 4], kinds: DISKS_STAY, budget: false, judged: 'safety', lockBlocksMax: 1 },
     ],
     flaws: {},

@@ -5,10 +5,12 @@
  *
  *   connection opens ──hello both ways──► ready ──► data, each numbered ──► acknowledged with the next data, or alone
  *   hello of another incarnation: a new conversation; whatever was under way is lost, and the owner hears of it
+ *   ready ──nothing acknowledged for STUCK_MS, and there are others──► stuck ──probe answered──► ready
  *
  * Invariants
  *  1. Messages of one conversation are delivered in the order of `send`, none twice, none left out.
- *  2. What is not acknowledged is kept; above CONGESTED_BYTES the channel says so and the owner begins nothing new.
+ *  2. Of several connections none that is dead or slow holds the conversation up for longer than it takes to notice.
+ *  3. What is not acknowledged is kept; above CONGESTED_BYTES the channel says so and the owner begins nothing new.
  */
 
 import type { Clock } from '../ports/clock.ts';
@@ -28,7 +30,10 @@ export type Frame<M> =
       /** Undefined: forgotten before it could be sent; only its number counts. */
       readonly message: M | undefined;
     }
-  | { readonly kind: 'ack'; readonly received: number };
+  | { readonly kind: 'ack'; readonly received: number }
+  /** Answered on the same connection. */
+  | { readonly kind: 'probe'; readonly number: number }
+  | { readonly kind: 'probed'; readonly number: number };
 
 /** One connection. `send` answers false when it takes no more until `drained`. */
 export interface Wire<M> {
@@ -51,6 +56,7 @@ interface Item<M> {
   message: M | undefined;
   /** Undefined: to be sent, first or again. */
   wire: Attached<M> | undefined;
+  sentAt: number;
 }
 
 interface Attached<M> {
@@ -58,6 +64,8 @@ interface Attached<M> {
   isReady: boolean;
   isFull: boolean;
   isOver: boolean;
+  /** The probe that has to be answered before it is used again; 0: it is in use. */
+  probe: number;
 }
 
 const CONGESTED_BYTES = 4 * 1024 * 1024;
@@ -65,6 +73,9 @@ const CONGESTED_ITEMS = 2048;
 const FRAME_BYTES = 48;
 const ACK_EVERY = 32;
 const ACK_AFTER_MS = 20;
+/** Well below the time after which a node counts as lost. */
+const STUCK_MS = 500;
+const LOOK_MS = 100;
 
 export class Channel<M> {
   readonly #options: ChannelOptions<M>;
@@ -80,6 +91,9 @@ export class Channel<M> {
   #unacknowledged = 0;
   #ackTimer = false;
   #turn = 0;
+  #ackTurn = 0;
+  #isLooking = false;
+  #probes = 0;
 
   constructor(options: ChannelOptions<M>) {
     this.#options = options;
@@ -91,7 +105,7 @@ export class Channel<M> {
 
   /** A connection is there. The answer takes its events. */
   attach(wire: Wire<M>): { onFrame(frame: Frame<M>): void; onDrained(): void; onClosed(): void } {
-    const attached: Attached<M> = { wire, isReady: false, isFull: false, isOver: false };
+    const attached: Attached<M> = { wire, isReady: false, isFull: false, isOver: false, probe: 0 };
     this.#wires.push(attached);
     const { incarnation } = this.#options;
     wire.send({ kind: 'hello', incarnation, to: this.#peer, received: this.#received }, FRAME_BYTES);
@@ -107,7 +121,7 @@ export class Channel<M> {
 
   send(message: M): void {
     const bytes = this.#options.bytesOf(message) + FRAME_BYTES;
-    this.#items.push({ sequence: ++this.#sequence, bytes, message, wire: undefined });
+    this.#items.push({ sequence: ++this.#sequence, bytes, message, wire: undefined, sentAt: 0 });
     this.#bytes += bytes;
     this.#unsent += 1;
     this.#pump();
@@ -138,6 +152,12 @@ export class Channel<M> {
     if (attached.isOver) return;
     if (frame.kind === 'hello') return this.#onHello(attached, frame);
     if (!attached.isReady) return;
+    if (frame.kind === 'probe')
+      return void attached.wire.send({ kind: 'probed', number: frame.number }, FRAME_BYTES);
+    if (frame.kind === 'probed') {
+      if (frame.number === attached.probe) attached.probe = 0;
+      return this.#pump();
+    }
     this.#acknowledged(frame.received);
     if (frame.kind === 'data') this.#onData(frame.sequence, frame.message);
   }
@@ -204,7 +224,11 @@ export class Channel<M> {
   }
 
   #acknowledge(): void {
-    const attached = this.#wires.find(({ isReady }) => isReady);
+    const ready = this.#wires.filter(({ isReady }) => isReady);
+    const swift = ready.filter(isSwift);
+    const usable = swift.length > 0 ? swift : ready;
+    // Not always the same one: it may be dead without anyone having noticed yet.
+    const attached = usable[++this.#ackTurn % usable.length];
     if (attached === undefined) return;
     this.#unacknowledged = 0;
     attached.wire.send({ kind: 'ack', received: this.#received }, FRAME_BYTES);
@@ -214,6 +238,11 @@ export class Channel<M> {
     if (attached.isOver) return;
     attached.isOver = true;
     this.#wires = this.#wires.filter((other) => other !== attached);
+    this.#takeBack(attached);
+  }
+
+  /** What was sent on it is sent on another one. */
+  #takeBack(attached: Attached<M>): void {
     for (const item of this.#items) {
       if (item.wire !== attached) continue;
       item.wire = undefined;
@@ -222,12 +251,31 @@ export class Channel<M> {
     this.#pump();
   }
 
+  #look(): void {
+    if (this.#isLooking || this.#wires.length < 2) return;
+    this.#isLooking = true;
+    this.#options.clock.after(LOOK_MS, () => {
+      this.#isLooking = false;
+      const [oldest] = this.#items;
+      if (oldest === undefined) return;
+      this.#look();
+      const { wire, sentAt } = oldest;
+      if (wire === undefined || this.#options.clock.now() - sentAt < STUCK_MS) return;
+      if (wire.probe !== 0 || !this.#wires.some((other) => other !== wire && isSwift(other))) return;
+      wire.probe = ++this.#probes;
+      wire.wire.send({ kind: 'probe', number: wire.probe }, FRAME_BYTES);
+      this.#takeBack(wire);
+    });
+  }
+
   #pump(): void {
     if (this.#unsent === 0) return;
+    this.#look();
     for (const item of this.#unsentItems()) {
       const attached = this.#choose();
       if (attached === undefined) return;
       item.wire = attached;
+      item.sentAt = this.#options.clock.now();
       this.#unsent -= 1;
       this.#unacknowledged = 0;
       const { sequence, message, bytes } = item;
@@ -244,11 +292,17 @@ export class Channel<M> {
   }
 
   #choose(): Attached<M> | undefined {
-    for (let tried = 0; tried < this.#wires.length; tried++) {
-      this.#turn = (this.#turn + 1) % this.#wires.length;
-      const attached = this.#wires[this.#turn]!;
-      if (attached.isReady && !attached.isFull) return attached;
+    const wires = this.#wires;
+    const isAnySwift = wires.some(isSwift);
+    for (let tried = 0; tried < wires.length; tried++) {
+      this.#turn = (this.#turn + 1) % wires.length;
+      const attached = wires[this.#turn]!;
+      if (attached.isReady && !attached.isFull && (isSwift(attached) || !isAnySwift)) return attached;
     }
     return undefined;
   }
+}
+
+function isSwift({ isReady, probe }: { readonly isReady: boolean; readonly probe: number }): boolean {
+  return isReady && probe === 0;
 }
