@@ -360,7 +360,9 @@ export class MirrorHost {
     for (const { drop } of sessions) drop();
   }
 
+  /** What was confirmed is answered a little later, perhaps after a pause in which others went on: that is no harm. */
   #served(node: MirrorNode): void {
+    if (this.#options.drawn.confirmsReads) return;
     const { configuration } = node.state;
     this.#options.parts.observe({
       kind: 'served',

@@ -134,7 +134,9 @@ export class Replica implements ReplicaContext {
           void then(decide(), (decision) => {
             if (this.installed?.term !== term || !this.ports.mayServe()) return finish(UNAVAILABLE);
             if (!decision.ok) return finish(decision);
-            if (decision.value === undefined) return finish(DONE);
+            // Nothing to change: what was looked at is answered like a read.
+            if (decision.value === undefined)
+              return this.confirm((stands) => finish(stands ? DONE : UNAVAILABLE));
             // Its initiator has gone on: what has not begun must not begin.
             if (!ticket.isAlive()) return finish(UNAVAILABLE);
             this.#unsealed.delete(end);
