@@ -170,7 +170,7 @@ export class MirrorCommands {
   }
 }
 
-function joined(segments: readonly Uint8Array[]): Uint8Array {
+export function joined(segments: readonly Uint8Array[]): Uint8Array {
   const bytes = new Uint8Array(lengthOf(segments));
   copyTo(segments, bytes, 0);
   return bytes;

@@ -77,11 +77,11 @@ export function createMirrorFront(parts: FrontParts): StorageFront {
 }
 
 /** A device is created with equal, empty copies that were stopped in order. */
-function firstConfiguration(nodes: readonly number[]): Configuration {
+export function firstConfiguration(nodes: readonly number[]): Configuration {
   return { term: 1, id: 'f'.repeat(32), members: nodes.toSorted((a, b) => a - b), learners: [] };
 }
 
-function digest(data: readonly Uint8Array[]): string {
+export function digest(data: readonly Uint8Array[]): string {
   const hash = createHash('sha1');
   for (const segment of data) hash.update(segment);
   return hash.digest('base64');

@@ -96,6 +96,11 @@ export class MirrorHost {
     return node?.membership.role === 'serving' && node.state.isServing ? node.state.configuration : undefined;
   }
 
+  /** Undefined while the process is down, or its records are being read. */
+  get mirror(): MirrorNode | undefined {
+    return this.#process?.node;
+  }
+
   /** No fault lies on its disks. */
   get isHealthy(): boolean {
     return this.disks.every(({ conditions }) => {

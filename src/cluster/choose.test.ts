@@ -60,6 +60,8 @@ function reportOf(accepted: Configuration, bound: readonly number[], more: Parti
     wasStopped: false,
     isBlank: false,
     isOut: false,
+    isDiverged: false,
+    hasKept: false,
     hasFailed: false,
     history: [],
     leases: [],
@@ -103,6 +105,7 @@ function inputOf({ site, base, before, nodes, self, promoted, writesBack, isForc
     retiredIn: (node) => ({ retired: base.term, retiredAhead: base.term + 1 })[nodes.get(node) as string],
     writesBack,
     isForced,
+    winner: undefined,
   };
 }
 
@@ -307,6 +310,7 @@ function propose(
     retiredIn: (node) => (kinds.get(node) === 'retired' ? voters.get(node)!.accepted.term : undefined),
     writesBack: false,
     isForced: false,
+    winner: undefined,
   });
 }
 

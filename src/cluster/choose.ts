@@ -15,6 +15,7 @@
  */
 
 import { type Configuration, majorityOf, type Site, votersOf } from './configuration.ts';
+import { lineageOf } from './lineage.ts';
 import type { Report } from './messages.ts';
 
 export interface Choice {
@@ -24,6 +25,8 @@ export interface Choice {
   readonly learners: readonly number[];
   /** Left out, but they have promised and have to agree (heartbeat): they record it before anyone serves. */
   readonly told: readonly number[];
+  /** Of these, and of who else has promised: gone another way (split brain). They wait until someone chooses. */
+  readonly diverged: readonly number[];
   /** Whose pending changes are finished. */
   readonly sources: readonly number[];
   /** Leases of those who are left out and have not promised run so long. */
@@ -51,34 +54,47 @@ export interface ChooseInput {
   readonly writesBack: boolean;
   /** An administrator accepts that what only lost records or caches knew is lost. */
   readonly isForced: boolean;
+  /** The node whose side of a split brain an administrator has chosen. */
+  readonly winner: number | undefined;
 }
 
 export function choose(input: ChooseInput): Chosen {
   const { site, promises } = input;
-  const counting = [...promises].filter(([, report]) => !report.isBlank);
-  if (counting.length === 0) return wait('no copy that counts has promised');
-  const base = counting.map(([, { accepted }]) => accepted).reduce((a, b) => (b.term > a.term ? b : a));
+  const counting = new Map([...promises].filter(([, report]) => !report.isBlank));
+  if (counting.size === 0) return wait('no copy that counts has promised');
+  const { base, diverged } = lineageOf(site, counting, input.winner);
   const bound = boundOf(promises, base);
   // Who has lost its record has promised, and may have gone on alone before: it says as little as who is silent.
   const absent = bound.filter((node) =>
     input.isForced ? !promises.has(node) : promises.get(node)?.isBlank !== false,
   );
   const unknown = absent.filter((node) => (input.retiredIn(node) ?? Infinity) > base.term);
-  const allowed = mayGoOn(input, bound, counting.length, absent, unknown);
+  const allowed = mayGoOn(input, bound, counting.size, absent, unknown);
   if (allowed.kind === 'no') return wait(allowed.rule);
   const ready = (node: number): boolean => {
     const report = promises.get(node);
     return (
-      report?.handover !== undefined && !report.isBlank && !report.hasFailed && !input.excluded.has(node)
+      report?.handover !== undefined &&
+      !report.isBlank &&
+      !report.hasFailed &&
+      !input.excluded.has(node) &&
+      (!report.isDiverged || input.winner !== undefined)
     );
   };
+  const losing = input.winner === undefined ? [] : diverged.filter((node) => !promises.get(node)!.hasKept);
+  if (losing.length > 0)
+    return wait(`what only node ${losing.join(', ')} holds since the split brain has not been kept`);
   const members = chooseMembers(input, base, ready, unknown.length === 0);
   if (members.kind === 'wait') return members;
   const chosen = members.nodes;
   if (allowed.kind === 'claim' && allowed.except.some((node) => chosen.includes(node)))
     return wait('a silent node cannot be a member');
   const learners = site.nodes.filter(
-    (node) => !chosen.includes(node) && readyToLearn(input, node) && chosen.every(joins(input, node)),
+    (node) =>
+      !chosen.includes(node) &&
+      (!diverged.includes(node) || input.winner !== undefined) &&
+      readyToLearn(input, node) &&
+      chosen.every(joins(input, node)),
   );
   const sources = [...base.members, ...base.learners].filter(
     (node) =>
@@ -87,13 +103,14 @@ export function choose(input: ChooseInput): Chosen {
       (base.members.includes(node) || promises.get(node)?.accepted.term === base.term),
   );
   const included = [...chosen, ...learners];
-  const told = site.strategy.kind === 'heartbeat' ? bound.filter((node) => !included.includes(node)) : [];
+  const told = site.strategy.kind === 'heartbeat' ? [...new Set([...bound, ...diverged])] : [];
   return {
     kind: 'go',
     base,
     members: chosen.toSorted((a, b) => a - b),
     learners: learners.toSorted((a, b) => a - b),
-    told: told.filter((node) => promises.get(node)?.isBlank === false),
+    told: told.filter((node) => !included.includes(node) && promises.get(node)?.isBlank === false),
+    diverged: diverged.filter((node) => !included.includes(node)),
     sources,
     waitMs: leaseOf(input, base, chosen),
     needsClaim: allowed.kind === 'claim',
@@ -213,7 +230,12 @@ function restarted(
   if (stopped !== undefined)
     return { kind: 'members', nodes: [stopped], rule: 'a copy that was stopped in order' };
   const first = whole[0] ?? copies[0];
-  if (first === undefined) return wait('no member of the last configuration is there');
+  if (first === undefined)
+    return wait(
+      [...promises.values()].some(({ isDiverged }) => isDiverged)
+        ? 'split brain: an administrator has to choose a side'
+        : 'no member of the last configuration is there',
+    );
   if (writesBack && base.members.length > 1 && !isForced)
     return wait('caches were lost with the processes: an administrator has to choose a copy');
   return { kind: 'members', nodes: [first], rule: 'a restarted copy, written through' };

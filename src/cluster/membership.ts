@@ -5,6 +5,7 @@
  *   waiting ──promise──► sealed ──accept──► sealed ──install──► serving | learning
  *   serving, learning ──promise for a newer term──► sealed         any ──copy fails──► failed
  *   sealed ──stands back (heartbeat), or is left out──► blocked
+ *   serving ──others have gone on, too (split brain)──► diverged ──someone chooses──► serving | learning
  *
  * Invariants
  *  1. Nothing is answered in a term below the promised one; a promise is durable before it is told.
@@ -36,10 +37,12 @@ export interface Standing {
    */
   readonly bound: readonly number[];
   readonly isOut: boolean;
+  /** It went on alone while others did: someone has to choose between them. */
+  readonly isDiverged: boolean;
 }
 
 /** What a copy adds to a report. */
-export type CopyReport<H> = Pick<Report<H>, 'wasStopped' | 'isBlank' | 'history' | 'handover'>;
+export type CopyReport<H> = Pick<Report<H>, 'wasStopped' | 'isBlank' | 'history' | 'handover' | 'hasKept'>;
 
 export interface MembershipPorts<H> {
   readonly clock: Clock;
@@ -99,6 +102,8 @@ export class Membership<H> {
   /** Ticks without anyone who serves; ticks since a member of this configuration was found elsewhere. */
   idle = 0;
   astray = 0;
+  /** Ticks since others were found that serve without this node. */
+  rivalry = 0;
   readonly proposer: Proposer<H>;
   readonly #options: MembershipOptions<H>;
   readonly #held = new HeldLease();
@@ -133,6 +138,7 @@ export class Membership<H> {
     if (this.hasFailed) return 'failed';
     if (this.installed !== undefined)
       return this.installed.members.includes(this.self) ? 'serving' : 'learning';
+    if (this.standing.isDiverged) return 'diverged';
     if (isOut || (accepted.term > 0 && !includes(accepted, this.self))) return 'blocked';
     return this.#isFresh ? 'sealed' : 'waiting';
   }
@@ -158,6 +164,19 @@ export class Membership<H> {
   retire(reason: string): void {
     this.hasRetired = true;
     this.fail(reason);
+  }
+
+  /** An administrator stops this side of a split brain, so that what it holds can be kept and another one chosen. */
+  standDown(): void {
+    this.proposer.stop();
+    this.#seal('an administrator stops this side of a split brain');
+    this.#inOrder(async () => {
+      const standing = { ...this.standing, isDiverged: true };
+      if (!(await this.#makeDurable(standing))) return;
+      this.standing = standing;
+      this.#isFresh = false;
+      this.ports.standBack('another side of a split brain is going to be chosen');
+    });
   }
 
   /** Every BEAT_MS. */
@@ -285,6 +304,7 @@ export class Membership<H> {
       bound: this.standing.bound,
       isFresh: this.#isFresh,
       isOut: this.standing.isOut,
+      isDiverged: this.standing.isDiverged,
       hasFailed: this.hasFailed,
       leases: this.#granted.remaining(this.site.nodes, now),
       hearsSync: this.peers.syncNodes(now),
@@ -324,6 +344,7 @@ export class Membership<H> {
       accepted: configuration,
       bound,
       isOut: this.standing.isOut && !isIncluded,
+      isDiverged: !isIncluded && (this.standing.isDiverged || proposal.diverged.includes(this.self)),
     };
     const saved =
       isIncluded && !this.isWitness
@@ -352,7 +373,11 @@ export class Membership<H> {
         if (this.standing.accepted.term < term) {
           this.#promising = term;
           this.#seal('others go on without this node');
-          await this.#save({ configuration, handover: undefined }, false, configuration.members);
+          await this.#save(
+            { configuration, handover: undefined, diverged: [] },
+            false,
+            configuration.members,
+          );
         }
         return;
       }

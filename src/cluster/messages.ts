@@ -13,7 +13,15 @@
 import type { Configuration } from './configuration.ts';
 import type { History } from './history.ts';
 
-export type Role = 'serving' | 'learning' | 'sealed' | 'waiting' | 'blocked' | 'failed' | 'witness';
+export type Role =
+  | 'serving'
+  | 'learning'
+  | 'sealed'
+  | 'waiting'
+  | 'blocked'
+  | 'diverged'
+  | 'failed'
+  | 'witness';
 
 export interface Beat {
   readonly kind: 'beat';
@@ -58,6 +66,10 @@ export interface Report<H> {
   readonly isBlank: boolean;
   /** It has stood back for another (heartbeat), durably, and does not go on without the others. */
   readonly isOut: boolean;
+  /** It went on alone while others did, too, and waits, durably, for someone to choose one of them. */
+  readonly isDiverged: boolean;
+  /** What only this copy holds since then is safe elsewhere: it may be overwritten. */
+  readonly hasKept: boolean;
   readonly hasFailed: boolean;
   readonly history: History;
   /** Milliseconds for which a lease that this voter granted may still run, by node. */
@@ -71,6 +83,8 @@ export interface Proposal<H> {
   readonly configuration: Configuration;
   /** Undefined for a node that is neither member nor learner. */
   readonly handover: H | undefined;
+  /** Nodes that went on alone while these did: they wait for someone to choose. */
+  readonly diverged: readonly number[];
 }
 
 export type Control<H> =

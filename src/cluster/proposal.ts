@@ -10,6 +10,8 @@ export interface Attempt<H> {
   readonly excluded: ReadonlySet<number>;
   readonly promoted: ReadonlySet<number>;
   readonly isForced: boolean;
+  /** Of a split brain; undefined: nobody has been chosen. */
+  readonly winner: number | undefined;
   readonly begunAt: number;
   /** promise → claim (the arbiter is asked) → lease (those left out may still serve) → accept */
   phase: 'promise' | 'claim' | 'lease' | 'accept';
@@ -31,7 +33,7 @@ export function nextTerm(seen: number, self: number): number {
 export function begin<H>(
   term: number,
   now: number,
-  why: Pick<Attempt<H>, 'cause' | 'excluded' | 'promoted' | 'isForced'>,
+  why: Pick<Attempt<H>, 'cause' | 'excluded' | 'promoted' | 'isForced' | 'winner'>,
 ): Attempt<H> {
   return {
     ...why,

@@ -23,6 +23,7 @@ export class Proposer<H> {
   #attempt: Attempt<H> | undefined;
   #backOffUntil = -Infinity;
   #isForced = false;
+  #winner: number | undefined;
 
   constructor(membership: Membership<H>, writesBack: boolean) {
     this.#membership = membership;
@@ -50,6 +51,16 @@ export class Proposer<H> {
     this.#isForced = true;
   }
 
+  /** Of the sides of a split brain the one with this node stays; the others learn from it. */
+  resolve(winner: number): void {
+    this.#winner = winner;
+  }
+
+  /** Whether an administrator's word waits to be carried out. */
+  get isTold(): boolean {
+    return this.#isForced || this.#winner !== undefined;
+  }
+
   stop(): void {
     this.#attempt = undefined;
   }
@@ -72,6 +83,7 @@ export class Proposer<H> {
       excluded: new Set(excluded),
       promoted: new Set(promoted),
       isForced: this.#isForced,
+      winner: this.#winner,
     });
     this.#ports.trace('info', 'mirror.configuration.proposed', { term: attempt.term, cause, excluded });
     this.#membership.onControl(this.#self, {
@@ -130,6 +142,8 @@ export class Proposer<H> {
     const ports = this.#ports;
     if (attempt === undefined) return;
     this.#attempt = undefined;
+    // Whoever chose a side has to look again.
+    if (attempt.winner !== undefined) this.#winner = undefined;
     this.#backOffUntil = ports.clock.now() + BEAT_MS * (0.5 + 4 * ports.random());
     ports.trace('info', 'mirror.configuration.givenUp', { term: attempt.term, cause: attempt.cause, reason });
   }
@@ -148,6 +162,7 @@ export class Proposer<H> {
       retiredIn: (node) => this.#retiredIn(node, now),
       writesBack: this.#writesBack,
       isForced: attempt.isForced,
+      winner: attempt.winner,
     });
     if (chosen.kind === 'wait') {
       attempt.waitsFor = chosen.rule;
@@ -203,7 +218,7 @@ export class Proposer<H> {
     const handover = ports.merge(choice, attempt.promises, configuration);
     attempt.phase = 'accept';
     attempt.waitsFor = 'members and learners to accept';
-    attempt.proposal = { configuration, handover };
+    attempt.proposal = { configuration, handover, diverged: choice.diverged };
     ports.trace('info', 'mirror.configuration.chosen', {
       term: attempt.term,
       members: choice.members,
@@ -211,6 +226,8 @@ export class Proposer<H> {
       cause: attempt.cause,
       rule: choice.rule,
     });
+    if (choice.diverged.length > 0)
+      ports.trace('error', 'mirror.splitBrain', { serving: choice.members, diverged: choice.diverged });
     this.#sendAccept(attempt.proposal, () => true, true);
   }
 
@@ -227,7 +244,7 @@ export class Proposer<H> {
       }
       const message: Control<H> = {
         kind: 'accept',
-        proposal: isIncluded ? proposal : { configuration, handover: undefined },
+        proposal: isIncluded ? proposal : { ...proposal, handover: undefined },
       };
       this.#ports.send(node, message, isIncluded);
     }
@@ -243,6 +260,7 @@ export class Proposer<H> {
     if (!isComplete(attempt, need)) return;
     this.#attempt = undefined;
     this.#isForced = false;
+    this.#winner = undefined;
     for (const node of votersOf(site)) {
       if (node === this.#self) continue;
       this.#ports.send(node, { kind: 'install', configuration }, includes(configuration, node));

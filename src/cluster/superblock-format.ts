@@ -34,7 +34,7 @@ const BOUND = 184;
 const HISTORY = 256;
 const CHECKSUM = SUPERBLOCK_LENGTH - 4;
 
-const DATA_STATES = ['inSync', 'stale', 'inconsistent'] as const;
+const DATA_STATES = ['inSync', 'stale', 'inconsistent', 'diverged'] as const;
 const WRITE_POLICIES = ['through', 'back'] as const;
 const JOURNALS = ['ram', 'failure', 'continuous'] as const;
 

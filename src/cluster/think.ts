@@ -2,6 +2,7 @@
 
 import { type Configuration, includes, majorityOf, votersOf } from './configuration.ts';
 import type { Membership } from './membership.ts';
+import type { Beat } from './messages.ts';
 
 export interface Reason {
   readonly cause: string;
@@ -16,26 +17,29 @@ const IDLE_TICKS = 3;
 const TICKS_PER_PLACE = 2;
 /** Heartbeats that whoever has the higher priority gets before others try. */
 const DEFERENCE_TICKS = 15;
+/** Longer than a lease: whoever was left out and does not know it yet is no rival. */
+const RIVALRY_TICKS = 15;
 
 export function reasonToPropose<H>(membership: Membership<H>, now: number): Reason | undefined {
   return membership.role === 'serving' ? asMember(membership, now) : asOther(membership, now);
 }
 
 function asMember<H>(membership: Membership<H>, now: number): Reason | undefined {
-  const { self, peers, known, ports } = membership;
+  const { self, peers, known, ports, proposer } = membership;
   const installed = membership.installed!;
   const others = [...installed.members, ...installed.learners].filter((node) => node !== self);
+  if (proposer.isTold) return { cause: 'an administrator has decided', excluded: [], promoted: [] };
   const slow = ports.slowNodes();
   const lost = others.filter((node) => {
     const beat = peers.beatOf(node);
     const isAnother = known.has(node) && beat !== undefined && beat.incarnation !== known.get(node);
-    return !peers.isJoined(node, now) || isAnother || slow.has(node) || beat?.role === 'failed';
+    return !peers.isJoined(node, now) || isAnother || slow.has(node) || isOver(beat);
   });
   if (lost.length > 0) {
     membership.astray += 1;
     // Two that have lost their sync links both see it: the one with the lower priority leaves the first word to the other.
     const higher = lost.some(
-      (node) => isHigher(membership, node) && peers.hears(node, now) && peers.beatOf(node)?.role !== 'failed',
+      (node) => isHigher(membership, node) && peers.hears(node, now) && !isOver(peers.beatOf(node)),
     );
     if (higher && membership.site.strategy.kind === 'heartbeat' && membership.astray < DEFERENCE_TICKS)
       return undefined;
@@ -52,7 +56,26 @@ function asMember<H>(membership: Membership<H>, now: number): Reason | undefined
     return { cause: `node ${astray.join(', ')} is in another term`, excluded: [], promoted: [] };
   }
   membership.astray = 0;
-  return leading(membership, now);
+  return asRival(membership, now) ?? leading(membership, now);
+}
+
+/** Others serve without this node, and this one without them: only where nobody has to be asked (policy `continue`). */
+function asRival<H>(membership: Membership<H>, now: number): Reason | undefined {
+  const { self, site, peers } = membership;
+  const installed = membership.installed!;
+  const rivals = site.nodes.filter((node) => {
+    const beat = peers.hears(node, now) ? peers.beatOf(node) : undefined;
+    return beat?.role === 'serving' && !includes(installed, node) && !beat.members.includes(self);
+  });
+  membership.rivalry = rivals.length === 0 ? 0 : membership.rivalry + 1;
+  const isLower = rivals.some((node) => isHigher(membership, node));
+  if (membership.rivalry <= RIVALRY_TICKS + (isLower ? DEFERENCE_TICKS : 0)) return undefined;
+  membership.rivalry = 0;
+  return { cause: `node ${rivals.join(', ')} serves, too`, excluded: [], promoted: [] };
+}
+
+function isOver(beat: Beat | undefined): boolean {
+  return beat?.role === 'failed' || beat?.role === 'diverged';
 }
 
 /** One member takes care of joining and promoting. */
@@ -66,7 +89,7 @@ function leading<H>(membership: Membership<H>, now: number): Reason | undefined 
   const joining = site.nodes.filter((node) => {
     if (includes(installed, node) || !peers.isJoined(node, now)) return false;
     const beat = peers.beatOf(node);
-    if (beat === undefined || beat.role === 'failed' || beat.role === 'serving') return false;
+    if (beat === undefined || isOver(beat) || beat.role === 'serving') return false;
     // All must reach it, and it all.
     return installed.members.every(
       (member) =>
@@ -79,7 +102,8 @@ function leading<H>(membership: Membership<H>, now: number): Reason | undefined 
 }
 
 function asOther<H>(membership: Membership<H>, now: number): Reason | undefined {
-  const { self, site, peers } = membership;
+  const { self, site, peers, standing, proposer } = membership;
+  if (standing.isDiverged && !proposer.isTold) return undefined;
   const heard = site.nodes.filter((node) => node !== self && peers.hears(node, now));
   const someoneServes = heard.some((node) => peers.beatOf(node)?.role === 'serving');
   if (someoneServes || isHelpless(membership, now)) {
@@ -93,7 +117,7 @@ function asOther<H>(membership: Membership<H>, now: number): Reason | undefined 
   }
   membership.idle += 1;
   const place = site.nodes.indexOf(self);
-  const higher = heard.some((node) => isHigher(membership, node) && peers.beatOf(node)?.role !== 'failed');
+  const higher = heard.some((node) => isHigher(membership, node) && !isOver(peers.beatOf(node)));
   const patience = IDLE_TICKS + place * TICKS_PER_PLACE + (higher ? DEFERENCE_TICKS : 0);
   if (membership.idle <= patience) return undefined;
   membership.idle = 0;

@@ -73,7 +73,7 @@ export class SmallCluster {
     };
     const first = { ...FIRST, members: nodes };
     this.#arbiter = first;
-    const standing = { promised: 1, accepted: first, bound: nodes, isOut: false };
+    const standing = { promised: 1, accepted: first, bound: nodes, isOut: false, isDiverged: false };
     for (const node of votersOf(this.site)) {
       const machine = { standing, canSave: true, incarnation: 1 };
       this.#machines.set(node, { ...machine, membership: this.#newMembership(node, standing, 1) });
@@ -143,6 +143,7 @@ export class SmallCluster {
       report: (withHandover) => ({
         wasStopped: false,
         isBlank: false,
+        hasKept: false,
         history: [],
         handover: withHandover && hasData ? 'data' : undefined,
       }),

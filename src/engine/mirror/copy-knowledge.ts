@@ -46,6 +46,7 @@ export class CopyKnowledge {
     }
     return {
       lamport: replica.lamport,
+      history: [],
       pending,
       sequence: hasStarted ? records.sequence : records.loadedSequence,
       copyTerm: records.copyTerm,
@@ -62,14 +63,16 @@ export class CopyKnowledge {
     const absent = journal.absentPartners().get(node);
     if (absent !== undefined) map.union(absent.map);
     journal.unflushedOf(node, map);
-    const base = absent === undefined || includes(accepted, node) ? this.#here() : absent.base;
+    const isTogether = includes(accepted, this.#options.self) && includes(accepted, node);
+    const base = absent === undefined || isTogether ? this.#here() : absent.base;
     return { base, map, sequence, full: undefined };
   }
 
   /** After a restart: what the records on disk prove. */
   #recovered(node: number): Difference {
-    const { records, found, journalOptions } = this.#options;
-    const wasWithUs = records.standing.accepted.members.includes(node);
+    const { self, records, found, journalOptions } = this.#options;
+    const { accepted } = records.standing;
+    const wasWithUs = includes(accepted, self) && accepted.members.includes(node);
     const stored = found.maps.get(node);
     const base =
       wasWithUs || stored === undefined || stored.kind === 'unreadable'
@@ -80,14 +83,19 @@ export class CopyKnowledge {
     return { base, map, sequence: 0, full: proof.kind === 'full' ? proof.reason : undefined };
   }
 
+  /** Where this copy may differ from all others: what it has changed without them. */
+  divergence(replica: Replica, hasStarted: boolean): Difference {
+    return this.handover(replica, hasStarted).suspects!;
+  }
+
   /** Where this copy may hold what nobody else has. */
   #suspects(
     pending: readonly Part[],
     differences: ReadonlyMap<number, Difference>,
     hasStarted: boolean,
   ): Difference {
-    const { records, found, journalOptions } = this.#options;
-    const { accepted } = records.standing;
+    const { self, records, found, journalOptions } = this.#options;
+    const { accepted, isDiverged } = records.standing;
     const map = this.#emptyMap();
     for (const { operation } of pending)
       if (operation.kind !== 'document') map.mark(operation.lba, operation.blocks);
@@ -95,12 +103,17 @@ export class CopyKnowledge {
     if (hasStarted) {
       // What it changed while others were absent, if it was a member without them.
       for (const [node, difference] of differences)
-        if (!accepted.members.includes(node)) map.union(difference.map);
+        if (!accepted.members.includes(node) || !includes(accepted, self)) map.union(difference.map);
     } else if (journalOptions.strategy === 'continuous' && !records.wasStopped) {
       const { log } = found;
       if (log.kind === 'readable') markExtents(map, log.extents);
       else full = 'logUnreadable';
     }
+    if (isDiverged)
+      for (const difference of differences.values()) {
+        map.union(difference.map);
+        full ??= difference.full;
+      }
     return { base: this.#here(), map, sequence: 0, full };
   }
 

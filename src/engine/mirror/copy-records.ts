@@ -32,6 +32,7 @@ const NOTHING: Standing = {
   accepted: { term: 0, id: NO_UUID, members: [], learners: [] },
   bound: [],
   isOut: false,
+  isDiverged: false,
 };
 
 export class CopyRecords {
@@ -90,7 +91,8 @@ export class CopyRecords {
       hasCopy,
       cleanShutdown,
     } = superblock;
-    this.standing = { promised: promisedTerm, accepted, bound, isOut: dataState === 'stale' };
+    const [isOut, isDiverged] = [dataState === 'stale', dataState === 'diverged'];
+    this.standing = { promised: promisedTerm, accepted, bound, isOut, isDiverged };
     this.history = history;
     this.installedTerm = installedTerm;
     this.documents = documents;
@@ -103,7 +105,13 @@ export class CopyRecords {
 
   /** A new copy that is equal to those of all others in `first`, as if all had been stopped in order. Durable. */
   create(first: Configuration): Promise<Result<void, DiskFault>> {
-    this.standing = { promised: first.term, accepted: first, bound: first.members, isOut: false };
+    this.standing = {
+      promised: first.term,
+      accepted: first,
+      bound: first.members,
+      isOut: false,
+      isDiverged: false,
+    };
     this.copyTerm = first.term;
     this.installedTerm = first.term;
     this.isBlank = false;
@@ -131,18 +139,23 @@ export class CopyRecords {
     this.documents = [...this.documents.filter(({ name }) => name !== document.name), document];
   }
 
-  /** An epoch of which this copy is a member begins. */
-  beginEpoch(): void {
-    const { term, id, members } = this.standing.accepted;
-    this.installedTerm = term;
+  /** All members of an epoch know of it before anyone writes in it. */
+  acceptEpoch({ term, id, members }: Configuration): void {
     if (!members.includes(this.#identity.node) || this.history.at(-1)?.id === id) return;
     this.history = withEpoch(this.history, { term, id, members, wroteData: false });
+  }
+
+  /** The accepted epoch begins; `finished`: with changes of the one before. */
+  install(finished: boolean): void {
+    this.installedTerm = this.standing.accepted.term;
+    if (finished) this.noteWritten();
   }
 
   /** True if that has to be saved. */
   noteWritten(): boolean {
     const last = this.history.at(-1);
-    if (last === undefined || last.id !== this.standing.accepted.id || last.wroteData) return false;
+    const { id, term } = this.standing.accepted;
+    if (last === undefined || last.id !== id || this.installedTerm !== term || last.wroteData) return false;
     this.history = withDataWritten(this.history);
     return true;
   }
@@ -162,7 +175,7 @@ export class CopyRecords {
 
   #superblock(): Superblock {
     const { device, node, copy, blockLength, blockCount, writePolicy, journal } = this.#identity;
-    const { promised, accepted, bound, isOut } = this.standing;
+    const { promised, accepted, bound, isOut, isDiverged } = this.standing;
     assert(promised >= accepted.term, 'what is accepted is promised');
     const isMember = accepted.members.includes(node);
     return {
@@ -174,7 +187,7 @@ export class CopyRecords {
       bound,
       installedTerm: this.installedTerm,
       copyTerm: this.copyTerm,
-      dataState: isOut ? 'stale' : isMember ? 'inSync' : 'inconsistent',
+      dataState: isDiverged ? 'diverged' : isOut ? 'stale' : isMember ? 'inSync' : 'inconsistent',
       hasCopy: !this.isBlank,
       cleanShutdown: this.#isStopped,
       writePolicy,

@@ -5,6 +5,7 @@
 
 import type { Configuration } from '../../cluster/configuration.ts';
 import type { Choice } from '../../cluster/choose.ts';
+import type { History } from '../../cluster/history.ts';
 import type { Report } from '../../cluster/messages.ts';
 import { DirtyMap } from '../../journal/dirty-map.ts';
 import type { BaseEpoch } from '../../journal/journal.ts';
@@ -30,6 +31,8 @@ export interface Difference {
 
 export interface Handover {
   readonly lamport: number;
+  /** In a proposal: the epochs of those from whom it begins. Members have lived through them all from now on. */
+  readonly history: History;
   /** In a report: pending on this copy. In a proposal: to be finished on all. */
   readonly pending: readonly Part[];
   /** In a report: of the records of this copy, and the last term that included it. */
@@ -66,6 +69,7 @@ export function merge(input: MergeInput): Handover {
   const holders = [...new Set([...choice.sources, ...choice.members])];
   return {
     lamport: lamport + pending.length,
+    history: lineage(choice.members.map((node) => promises.get(node)!.history)),
     pending,
     sequence: 0,
     copyTerm: 0,
@@ -73,6 +77,14 @@ export function merge(input: MergeInput): Handover {
     differences,
     suspects: undefined,
   };
+}
+
+/** The longest of the members' histories, with all that anyone knows was written. */
+function lineage(histories: readonly History[]): History {
+  const written = new Set(histories.flat().flatMap(({ id, wroteData }) => (wroteData ? [id] : [])));
+  const last = (history: History): number => history.at(-1)?.term ?? 0;
+  const newest = histories.reduce((a, b) => (last(b) > last(a) ? b : a));
+  return newest.map((epoch) => ({ ...epoch, wroteData: epoch.wroteData || written.has(epoch.id) }));
 }
 
 /** In their order, with new stamps of their own: parts of one change have lain side by side under one. */

@@ -45,6 +45,7 @@ import type { WritePolicy } from '../../replication/ports.ts';
 import { Replica } from '../../replication/replica.ts';
 import { CopyKnowledge } from './copy-knowledge.ts';
 import { CopyRecords } from './copy-records.ts';
+import { keepChunks, type Keep } from './divergence.ts';
 import { type Handover, lamportOfDocuments, merge } from './handover.ts';
 
 export interface MirrorOptions {
@@ -95,6 +96,10 @@ export class MirrorNode {
   #tickedAt: number;
   #isOver = false;
   #policy: WritePolicy = 'through';
+  /** The accepted configuration finishes changes of the one before. */
+  #hasPending = false;
+  /** What only this copy holds after a split brain has been kept elsewhere. */
+  #hasKept = false;
 
   static async open(options: MirrorOptions): Promise<MirrorNode | undefined> {
     const { store, device, self, site, records: disk } = options;
@@ -208,6 +213,20 @@ export class MirrorNode {
 
   onReplica(from: number, message: ReplicaMessage): void {
     if (!this.#isOver) this.replica.onMessage(from, message);
+  }
+
+  /**
+   * After a split brain, on a side that is not going to be chosen: gives every chunk that this copy may hold alone to
+   * `keep`, so that it can be overwritten. Answers with the numbers of the chunks (64 KiB each), or undefined if this copy
+   * has not stood down, could not be read or was not kept.
+   */
+  async keepDivergence(keep: Keep): Promise<readonly number[] | undefined> {
+    if (this.membership.role !== 'diverged') return undefined;
+    const { map, full } = this.#knowledge.divergence(this.replica, this.#hasStarted);
+    if (full !== undefined) map.markAll();
+    const chunks = await keepChunks(this.#options.store, map, keep);
+    this.#hasKept = chunks !== undefined && !this.#isOver && this.membership.role === 'diverged';
+    return this.#hasKept ? chunks : undefined;
   }
 
   /** Nothing of this object happens any more: its process has died, or its copy is opened again. */
@@ -334,6 +353,7 @@ export class MirrorNode {
       wasStopped: wasStopped && !this.#hasStarted,
       isBlank,
       history,
+      hasKept: this.#hasKept,
       handover: withHandover ? this.#knowledge.handover(this.replica, this.#hasStarted) : undefined,
     };
   }
@@ -357,6 +377,10 @@ export class MirrorNode {
     for (const document of handover.documents) this.#records.setDocument(document);
     this.#records.isBlank = false;
     this.#records.copyTerm = configuration.term;
+    if (configuration.members.includes(this.#options.self)) this.#records.history = handover.history;
+    this.#records.acceptEpoch(configuration);
+    this.#hasPending = handover.pending.length > 0;
+    this.#hasKept = false;
     if (!(await this.#save(standing))) return false;
     this.#hasStarted = true;
     const held = await this.replica.accept(configuration.term, handover.pending);
@@ -403,7 +427,7 @@ export class MirrorNode {
   async #install(configuration: Configuration, standing: Standing): Promise<void> {
     if (this.#isOver) return;
     this.#records.standing = standing;
-    this.#records.beginEpoch();
+    this.#records.install(this.#hasPending);
     const { members, learners, term } = configuration;
     const { site, confirmsReads, ports } = this.#options;
     // The one with the lowest priority has the most to spare.

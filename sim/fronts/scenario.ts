@@ -1,0 +1,179 @@
+/** A mirror in the simulator that a test drives by hand: no nemesis, no workload, one command at a time. */
+
+import assert from 'node:assert/strict';
+import { createPrng } from '../../src/base/prng.ts';
+import { type Site, votersOf } from '../../src/cluster/configuration.ts';
+import type { MirrorNode } from '../../src/engine/mirror/mirror-node.ts';
+import type { JournalStrategy } from '../../src/journal/recovery.ts';
+import { createHost, type Host } from '../host.ts';
+import { createNetwork, type Network } from '../network.ts';
+import { createScheduler, type Scheduler } from '../scheduler.ts';
+import type { Answer, Command, Session } from '../storage.ts';
+import { createTrace, type Trace } from '../trace.ts';
+import { drawShape } from '../workload.ts';
+import { digest, firstConfiguration } from './mirror-front.ts';
+import { createArbiter } from './arbiter.ts';
+import { MirrorHost } from './mirror-host.ts';
+import type { Datagram } from './mirror-links.ts';
+
+export interface ScenarioOptions {
+  readonly site: Site;
+  readonly journal?: JournalStrategy;
+}
+
+const DELAY = { minMs: 0.02, meanMs: 0.3, spikeChance: 0, spikeMeanMs: 0 };
+const ANSWER_MS_MAX = 20_000;
+
+export class Scenario {
+  readonly #scheduler: Scheduler = createScheduler();
+  readonly #trace: Trace;
+  readonly #network: Network;
+  readonly #hosts: readonly Host[];
+  readonly #nodes: readonly MirrorHost[];
+
+  constructor({ site, journal = 'failure' }: ScenarioOptions) {
+    const random = createPrng(1);
+    const scheduler = this.#scheduler;
+    this.#trace = createTrace(() => scheduler.now(), 100_000);
+    this.#network = createNetwork({ scheduler, random: random.fork('network'), trace: this.#trace });
+    const voters = votersOf(site);
+    this.#hosts = voters.map((_, id) =>
+      createHost({ id, scheduler, random: random.fork(`host ${id}`), drift: 0 }),
+    );
+    for (const a of this.#hosts)
+      for (const b of this.#hosts)
+        if (a.id < b.id)
+          for (const kind of ['sync', 'heartbeat'] as const)
+            this.#network.addLink({
+              kind,
+              index: 0,
+              ends: [a.id, b.id],
+              delay: DELAY,
+              bytesPerMs: 1_000_000,
+            });
+    const parts = {
+      scheduler,
+      random: random.fork('front'),
+      network: this.#network,
+      hosts: this.#hosts,
+      trace: this.#trace,
+      shape: { ...drawShape(random.fork('shape'), 1, 1), dataBlocks: 200 },
+      observe: () => undefined,
+      flaw: undefined,
+      kinds: new Set<never>(),
+      budget: true,
+      oneByOne: false,
+    };
+    const drawn = { site, policy: 'through', journal, confirmsReads: false } as const;
+    const arbiter = createArbiter(site.nodes);
+    this.#nodes = this.#hosts.map(
+      (host) =>
+        new MirrorHost({ parts, host, drawn, arbiter, random: random.fork(`node ${host.id}`), digest }),
+    );
+    for (const host of this.#hosts) {
+      const node = this.#nodes[host.id]!;
+      this.#network.attach(host, {
+        onConnection: (end) => node.onConnection(end),
+        onDatagram: (link, from, message) => node.onDatagram(link, from, message as Datagram),
+      });
+      node.format(firstConfiguration(site.nodes));
+      node.start();
+    }
+  }
+
+  /** Nodes that serve, by their numbers from 1 on. */
+  get serving(): number[] {
+    return this.#nodes.filter(({ serves }) => serves !== undefined).map(({ number }) => number);
+  }
+
+  /** All copies serve in one configuration. */
+  get isTogether(): boolean {
+    const serving = this.#nodes.map(({ serves }) => serves);
+    return serving.every((one) => one !== undefined && one.term === serving[0]!.term);
+  }
+
+  /** Names of what nodes have explained since the beginning. */
+  get events(): string[] {
+    return this.#trace.lines.flatMap((line) => /(mirror\.[a-zA-Z.]+)/.exec(line)?.[1] ?? []);
+  }
+
+  mirror(node: number): MirrorNode {
+    const { mirror } = this.#nodes[node - 1]!;
+    assert.ok(mirror !== undefined, `node ${node} runs`);
+    return mirror;
+  }
+
+  async pass(ms: number): Promise<void> {
+    const until = this.#scheduler.now() + ms;
+    while (this.#scheduler.now() < until)
+      // oxlint-disable-next-line no-await-in-loop -- time passes step by step
+      await this.#scheduler.runSettled(Math.min(until, this.#scheduler.now() + 1000));
+  }
+
+  async until(condition: () => boolean, what: string, maxMs = 60_000): Promise<void> {
+    const until = this.#scheduler.now() + maxMs;
+    while (!condition()) {
+      assert.ok(this.#scheduler.now() < until, `${what}; serving: ${this.serving.join()}`);
+      // oxlint-disable-next-line no-await-in-loop
+      await this.pass(100);
+    }
+  }
+
+  /** Settles what `promise` needs of simulated time. */
+  async result<T>(promise: Promise<T>): Promise<T> {
+    let isDone = false;
+    void promise.finally(() => (isDone = true));
+    // oxlint-disable-next-line no-await-in-loop
+    while (!isDone) await this.pass(10);
+    return promise;
+  }
+
+  /** Both ways, on all links between two nodes. */
+  cut(a: number, b: number): () => void {
+    return this.#network.cut(
+      (link, from, to) => link.kind !== 'path' && [from, to].includes(a - 1) && [from, to].includes(b - 1),
+    );
+  }
+
+  crash(node: number): void {
+    this.#hosts[node - 1]!.crash();
+    this.#network.hostDown(node - 1, 'power');
+    this.#nodes[node - 1]!.crash('power');
+  }
+
+  restart(node: number): void {
+    this.#hosts[node - 1]!.restart();
+    this.#network.hostUp(node - 1);
+    this.#nodes[node - 1]!.start();
+  }
+
+  /** By node `node`; the answer, or undefined if there is none in 20 s. */
+  async command(node: number, command: Command): Promise<Answer | undefined> {
+    const session: Session = { initiator: 99, node: node - 1, abandoned: false };
+    const host = this.#nodes[node - 1]!;
+    if (!host.open(session, () => undefined)) return undefined;
+    let answer: Answer | undefined;
+    host.submit(session, 0, command, (given) => (answer = given));
+    const until = this.#scheduler.now() + ANSWER_MS_MAX;
+    // oxlint-disable-next-line no-await-in-loop
+    while (answer === undefined && this.#scheduler.now() < until) await this.pass(10);
+    host.closeSession(session);
+    return answer;
+  }
+
+  async write(node: number, block: number, value: number): Promise<void> {
+    const answer = await this.command(node, { kind: 'write', lba: block, values: [value] });
+    assert.deepEqual(answer, { status: 'good', values: [] });
+  }
+
+  async read(node: number, block: number): Promise<number> {
+    const answer = await this.command(node, { kind: 'read', lba: block, blocks: 1 });
+    assert.equal(answer?.status, 'good');
+    return answer.values[0]!;
+  }
+
+  /** What the copies of all nodes hold on their disks. */
+  contents(block: number): number[] {
+    return this.#nodes.map((node) => node.content(block + 1)[block]!);
+  }
+}
