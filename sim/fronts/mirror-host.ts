@@ -299,10 +299,8 @@ export class MirrorHost {
         onChanged: () => undefined,
       },
     });
-    if (node === undefined || start !== this.#starts) {
-      node?.abandon();
-      return;
-    }
+    if (start !== this.#starts) return node?.abandon();
+    if (node === undefined) return this.#failed(start);
     this.#process = { node, cache };
   }
 
@@ -315,17 +313,23 @@ export class MirrorHost {
     this.#sessions.clear();
   }
 
-  /** The node says so for a while, and votes; then everything is opened again. */
+  /** The node says so for a while, and votes; then, when its disks are still, everything is opened again. */
   #failed(start: number): void {
     if (start !== this.#starts) return;
     this.#dropSessions();
-    this.#options.host.clock.after(REOPEN_MS, () => {
-      if (start !== this.#starts) return;
-      this.#dropSessions();
-      this.#links?.close();
-      this.#stop();
-      this.start();
-    });
+    this.#options.host.clock.after(REOPEN_MS, () => void this.#reopen(start));
+  }
+
+  async #reopen(start: number): Promise<void> {
+    const { node } = this.#process ?? {};
+    await node?.settled();
+    if (start !== this.#starts) return;
+    this.#dropSessions();
+    this.#links?.close();
+    this.#stop();
+    const stopped = this.#starts;
+    await node?.settled();
+    if (stopped === this.#starts) this.start();
   }
 
   #onMessage(from: number, message: ChannelMessage): void {

@@ -20,6 +20,8 @@ export interface LinkEvents {
 }
 
 const RECONNECT_MS = 300;
+/** A machine that lost its power in between never answers. */
+const CONNECT_MS = 2000;
 const BEAT_BYTES = 100;
 const MESSAGE_BYTES = 100;
 
@@ -105,9 +107,12 @@ export class NodeLinks {
     if (this.#isOver) return;
     const channel = this.#channels.get(other)!;
     let events: ReturnType<typeof channel.attach> | undefined;
+    let isOver = false;
     /** The other end speaks first, and may be heard before the connection counts as open. */
     const early: Frame<ChannelMessage>[] = [];
     const again = (): void => {
+      if (isOver) return;
+      isOver = true;
       this.#host.clock.after(RECONNECT_MS, () => this.#connect(link, other));
     };
     const end = this.#network.connect(link, this.#host.id, {
@@ -132,6 +137,11 @@ export class NodeLinks {
         events?.onClosed();
         again();
       },
+    });
+    this.#host.clock.after(CONNECT_MS, () => {
+      if (events !== undefined || isOver) return;
+      end.abort();
+      again();
     });
   }
 }

@@ -398,6 +398,11 @@ export class Membership<H> {
     });
   }
 
+  /** Nothing is being made durable. */
+  settled(): Promise<void> {
+    return this.#durable;
+  }
+
   // ──
 
   #seal(reason: string): void {

@@ -12,7 +12,15 @@ import type { Membership, MembershipPorts } from './membership.ts';
 import type { Control, Proposal, Report } from './messages.ts';
 import { type Attempt, begin, isComplete, nextTerm } from './proposal.ts';
 import type { Reason } from './think.ts';
-import { BEAT_MS, DRIFT, LEASE_MS, PATIENCE_MS, PROMISE_MS, PROPOSAL_MS_MAX } from './times.ts';
+import {
+  BEAT_MS,
+  CLAIM_DEFERENCE_MS,
+  DRIFT,
+  LEASE_MS,
+  PATIENCE_MS,
+  PROMISE_MS,
+  PROPOSAL_MS_MAX,
+} from './times.ts';
 
 export class Proposer<H> {
   readonly #membership: Membership<H>;
@@ -172,11 +180,23 @@ export class Proposer<H> {
     if (!chosen.needsClaim) return this.#waitForLeases(attempt, chosen);
     attempt.phase = 'claim';
     attempt.waitsFor = 'the arbiter';
-    void ports.claim(chosen.base, chosen.members, attempt.term).then((isOurs) => {
+    const claim = (): void => {
       if (this.#attempt !== attempt) return;
-      if (isOurs) this.#waitForLeases(attempt, chosen);
-      else this.#giveUp('the arbiter has not let this node go on');
-    });
+      void ports.claim(chosen.base, chosen.members, attempt.term).then((isOurs) => {
+        if (this.#attempt !== attempt) return;
+        if (isOurs) this.#waitForLeases(attempt, chosen);
+        else this.#giveUp('the arbiter has not let this node go on');
+      });
+    };
+    if (this.#isFirstChoice(chosen)) claim();
+    else ports.clock.after(CLAIM_DEFERENCE_MS, claim);
+  }
+
+  /** Of two sides that ask the arbiter the larger one goes first; of equal ones that with the highest priority. */
+  #isFirstChoice({ base, members }: Choice): boolean {
+    const [here, all] = [2 * members.length, base.members.length];
+    const highest = this.#site.nodes.find((node) => base.members.includes(node))!;
+    return here > all || (here === all && members.includes(highest));
   }
 
   #retiredIn(node: number, now: number): number | undefined {

@@ -9,7 +9,8 @@
  *  2. A save goes into the slot that does not count, and counts when its flush answered. A crash leaves either.
  *  3. With no copy that counts, the node never serves from this disk: it rejoins as an empty learner. Two blank slots
  *     are a new disk, which is something else.
- *  4. One save at a time; a save that failed leaves the file given up.
+ *  4. A slot that cannot be read may be the one that counts: nothing is known then, and nothing is written.
+ *  5. One save at a time; a save that failed leaves the file given up.
  */
 
 import { assert } from '../base/assert.ts';
@@ -39,12 +40,14 @@ export type LoadedSuperblock =
   | { readonly kind: 'found'; readonly state: SavedState; readonly otherCopy: 'older' | 'blank' | 'damaged' }
   | { readonly kind: 'blank' }
   | { readonly kind: 'damaged' }
+  | { readonly kind: 'unreadable'; readonly fault: DiskFault }
   | { readonly kind: 'newerVersion'; readonly version: number };
 
 type Slot =
   | { readonly kind: 'found'; readonly state: SavedState; readonly sequence: number }
   | { readonly kind: 'blank' }
   | { readonly kind: 'damaged' }
+  | { readonly kind: 'unreadable'; readonly fault: DiskFault }
   | { readonly kind: 'newerVersion'; readonly version: number };
 
 export class SuperblockFile {
@@ -69,8 +72,8 @@ export class SuperblockFile {
 
   async load(): Promise<LoadedSuperblock> {
     const slots = [await this.#readSlot(0), await this.#readSlot(1)] as const;
+    for (const slot of slots) if (slot.kind === 'unreadable' || slot.kind === 'newerVersion') return slot;
     this.#loaded = true;
-    for (const slot of slots) if (slot.kind === 'newerVersion') return slot;
     const sequences = slots.map((slot) => (slot.kind === 'found' ? slot.sequence : -1));
     const best = sequences[1]! > sequences[0]! ? 1 : 0;
     const counts = slots[best]!;
@@ -116,7 +119,7 @@ export class SuperblockFile {
   async #readSlot(slot: number): Promise<Slot> {
     const start = this.#offset + slot * SLOT_LENGTH;
     const bytes = await this.#read(start, SUPERBLOCK_LENGTH);
-    if (!bytes.ok) return { kind: 'damaged' };
+    if (!bytes.ok) return { kind: 'unreadable', fault: bytes.fault };
     if (isZero(bytes.value)) return { kind: 'blank' };
     const page = decodeSuperblock(bytes.value);
     if (!page.ok) return page.fault;
@@ -126,7 +129,8 @@ export class SuperblockFile {
       attachmentLength === 0
         ? ok(new Uint8Array(0))
         : await this.#read(start + SUPERBLOCK_LENGTH, attachmentLength);
-    if (!attached.ok || crc32c(attached.value, 0) !== attachmentChecksum) return { kind: 'damaged' };
+    if (!attached.ok) return { kind: 'unreadable', fault: attached.fault };
+    if (crc32c(attached.value, 0) !== attachmentChecksum) return { kind: 'damaged' };
     return { kind: 'found', state: { superblock, reservations: attached.value }, sequence };
   }
 

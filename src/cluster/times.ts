@@ -16,6 +16,8 @@ export const SLOW_MS = 3000;
 export const PROMISE_MS = 120;
 /** … and those that are there, and wanted, so long. */
 export const PATIENCE_MS = 800;
+/** The smaller side asks the arbiter so much later than the larger one. */
+export const CLAIM_DEFERENCE_MS = 1000;
 /** A proposal that has come to nothing is given up. */
 export const PROPOSAL_MS_MAX = 4000;
 /** Initiators' sessions are dropped when the process stood still for so long. */

@@ -76,6 +76,8 @@ const ACK_AFTER_MS = 20;
 /** Well below the time after which a node counts as lost. */
 const STUCK_MS = 500;
 const LOOK_MS = 100;
+/** The other side says hello within this time, or the connection is given up. */
+const HELLO_MS = 2000;
 
 export class Channel<M> {
   readonly #options: ChannelOptions<M>;
@@ -107,7 +109,12 @@ export class Channel<M> {
   attach(wire: Wire<M>): { onFrame(frame: Frame<M>): void; onDrained(): void; onClosed(): void } {
     const attached: Attached<M> = { wire, isReady: false, isFull: false, isOver: false, probe: 0 };
     this.#wires.push(attached);
-    const { incarnation } = this.#options;
+    const { incarnation, clock } = this.#options;
+    clock.after(HELLO_MS, () => {
+      if (attached.isReady || attached.isOver) return;
+      this.#detach(attached);
+      wire.close();
+    });
     wire.send({ kind: 'hello', incarnation, to: this.#peer, received: this.#received }, FRAME_BYTES);
     return {
       onFrame: (frame) => this.#onFrame(attached, frame),
@@ -144,7 +151,10 @@ export class Channel<M> {
   }
 
   close(): void {
-    for (const { wire } of this.#wires) wire.close();
+    for (const attached of this.#wires) {
+      attached.isOver = true;
+      attached.wire.close();
+    }
     this.#wires = [];
   }
 

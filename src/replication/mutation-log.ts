@@ -130,11 +130,14 @@ export class MutationLog {
     this.#readable = this.#readable.filter((other) => other !== mutation);
   }
 
-  /** What is not valid, part by part, without what newer changes cover. */
+  /**
+   * What is not valid, or valid and not in the store yet, part by part, without what newer changes cover: everybody
+   * may be without the one, and this copy is without the other.
+   */
   pending(): Part[] {
     const parts: Part[] = [];
     for (const mutation of this.#byStamp.values()) {
-      if (mutation.isValid) continue;
+      if (mutation.isReadable) continue;
       for (const operation of this.visibleParts(mutation, () => true))
         parts.push({ stamp: mutation.stamp, operation });
     }

@@ -72,10 +72,10 @@ export class CopyRecords {
     return this.#savingSince;
   }
 
-  /** False: a later program has written here; nothing may be touched. */
+  /** False: a later program has written here, or they cannot be read; nothing may be touched. */
   async load(): Promise<boolean> {
     const loaded = await this.#file.load();
-    if (loaded.kind === 'newerVersion') return false;
+    if (loaded.kind === 'newerVersion' || loaded.kind === 'unreadable') return false;
     if (loaded.kind !== 'found') return true;
     const { superblock, reservations } = loaded.state;
     const documents = decodeDocuments(reservations);
@@ -133,6 +133,12 @@ export class CopyRecords {
       return this.save();
     });
     return this.#next;
+  }
+
+  /** No save is under way. */
+  async settled(): Promise<void> {
+    // oxlint-disable-next-line no-await-in-loop -- each leads to the next
+    while (this.#saving !== undefined) await this.#saving;
   }
 
   setDocument(document: KeptDocument): void {

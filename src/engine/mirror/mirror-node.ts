@@ -12,6 +12,7 @@
  *  2. A copy that fails (medium, journal, superblock) takes no part until it is opened again, as a learner.
  */
 
+import { assert } from '../../base/assert.ts';
 import { DONE, fail, ok, type MaybeAsync, type Result, then } from '../../base/result.ts';
 import type { Uuid } from '../../base/uuid.ts';
 import type { Choice } from '../../cluster/choose.ts';
@@ -79,7 +80,7 @@ export interface MirrorPorts {
   claim(base: Configuration, members: readonly number[], term: number): Promise<boolean>;
   /** The process stood still: whoever asked has gone elsewhere, and what it sent before must not be looked at. */
   readonly dropSessions: (reason: string) => void;
-  /** The copy can do no more; it may be opened again later. */
+  /** The copy can do no more; it may be opened again when it has `settled`. */
   onFailed(reason: string): void;
   /** What initiators should be told has changed. */
   onChanged(): void;
@@ -229,6 +230,17 @@ export class MirrorNode {
     return this.#hasKept ? chunks : undefined;
   }
 
+  /**
+   * After a failure: answers when everything that was begun on the disks has ended. Before that the copy must not be
+   * opened again: what hangs in a disk would come to it later than what is newer.
+   */
+  async settled(): Promise<void> {
+    assert(this.replica.installed === undefined, 'a copy that serves is never still');
+    await this.replica.quiesce();
+    await this.membership.settled();
+    await this.#records.settled();
+  }
+
   /** Nothing of this object happens any more: its process has died, or its copy is opened again. */
   abandon(): void {
     this.#isOver = true;
@@ -344,7 +356,12 @@ export class MirrorNode {
     revision: Stamp,
   ): MaybeAsync<Result<void, DeviceFault>> {
     this.#records.setDocument({ name, bytes, revision });
-    return then(this.#records.save(), (saved) => (saved.ok ? DONE : fail(RECORDS_FAULT)));
+    // It has been seen as changed, and may be durable: that cannot be taken back.
+    return then(this.#records.save(), (saved) => {
+      if (saved.ok) return DONE;
+      this.#fail('its superblock could not be written');
+      return fail(RECORDS_FAULT);
+    });
   }
 
   #report(withHandover: boolean): CopyReport<Handover> {
