@@ -50,6 +50,7 @@ const SUITES: Readonly<Record<string, TestSuite>> = {
     limitMs: 3 * MINUTE_MS,
   },
   models: { files: ['test/models.test.ts'], concurrency: 1, limitMs: 10 * MINUTE_MS },
+  simulator: { files: ['test/simulator.test.ts'], concurrency: 1, limitMs: 15 * MINUTE_MS },
   conformance: { files: ['test/conformance/**/*.test.ts'], concurrency: 1, limitMs: 10 * MINUTE_MS },
   e2e: { files: ['test/e2e/**/*.test.ts'], concurrency: 1, limitMs: 10 * MINUTE_MS },
 };
