@@ -5,16 +5,10 @@ import { CopyRecords } from '../../src/engine/mirror/copy-records.ts';
 import { journalLength } from '../../src/journal/journal.ts';
 import { CutDisk } from '../../src/journal/testing/cut-disk.ts';
 import type { Clock, Timer } from '../../src/ports/clock.ts';
-import type { Control } from '../../src/cluster/messages.ts';
-import type { Handover } from '../../src/engine/mirror/handover.ts';
 import { MirrorNode } from '../../src/engine/mirror/mirror-node.ts';
+import type { ChannelMessage } from '../../src/engine/mirror/wire.ts';
 import { Channel, type Frame } from '../../src/replication/channel.ts';
-import type { ReplicaMessage } from '../../src/replication/messages.ts';
 import { createRamStore } from '../../src/store/ram-store.ts';
-
-type Message =
-  | { readonly kind: 'replica'; readonly message: ReplicaMessage }
-  | { readonly kind: 'control'; readonly message: Control<Handover> };
 
 export interface MirrorCluster {
   /** Resolves when every node is a member and may serve. */
@@ -33,8 +27,8 @@ export async function createMirrorCluster(count: number): Promise<MirrorCluster>
   const numbers = Array.from({ length: count }, (_, at) => at + 1);
   const clock = createClock();
   const nodes = new Map<number, MirrorNode>();
-  const channels = new Map<string, Channel<Message>>();
-  const deliver = (from: number, to: number, message: Message): void => {
+  const channels = new Map<string, Channel<ChannelMessage>>();
+  const deliver = (from: number, to: number, message: ChannelMessage): void => {
     const node = nodes.get(to);
     if (message.kind === 'replica') node?.onReplica(from, message.message);
     else node?.onControl(from, message.message);
@@ -142,14 +136,14 @@ async function newRecords(self: number, numbers: readonly number[], clock: Clock
 
 /** A connection without a wire between two nodes. */
 function join(
-  channels: Map<string, Channel<Message>>,
+  channels: Map<string, Channel<ChannelMessage>>,
   clock: Clock,
   a: number,
   b: number,
-  deliver: (from: number, to: number, message: Message) => void,
+  deliver: (from: number, to: number, message: ChannelMessage) => void,
 ): void {
-  const make = (from: number, to: number): Channel<Message> =>
-    new Channel<Message>({
+  const make = (from: number, to: number): Channel<ChannelMessage> =>
+    new Channel<ChannelMessage>({
       incarnation: 1,
       clock,
       bytesOf: () => 100,
@@ -159,10 +153,10 @@ function join(
   const ends = [make(a, b), make(b, a)] as const;
   channels.set(`${a}>${b}`, ends[0]);
   channels.set(`${b}>${a}`, ends[1]);
-  const events: { onFrame(frame: Frame<Message>): void }[] = [];
-  const waiting: Frame<Message>[] = [];
+  const events: { onFrame(frame: Frame<ChannelMessage>): void }[] = [];
+  const waiting: Frame<ChannelMessage>[] = [];
   const wireTo = (other: 0 | 1) => ({
-    send(frame: Frame<Message>): boolean {
+    send(frame: Frame<ChannelMessage>): boolean {
       if (events[other] === undefined) waiting.push(frame);
       else events[other].onFrame(frame);
       return true;

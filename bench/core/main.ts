@@ -1,13 +1,16 @@
 /**
  * `node --expose-gc bench/core/main.ts`: decisions of the mirror's core alone: MirrorNodes of one process
  * over RAM, whose messages arrive at once. Mirrored 4K writes per second of one core through one node, each decided on
- * every node, and the growth of the heap over the run. Never a pass or fail: figures to read.
+ * every node, and the growth of the heap over the run; then what the messages of such a write cost as bytes. Never a pass
+ * or fail: figures to read.
  */
 import { createMirrorCluster } from './cluster.ts';
+import { benchCodec } from './codec.ts';
 
 const ROUND = 1000;
 
 console.log(await benchCore(1, 3));
+console.log(benchCodec());
 process.exit(0);
 
 async function benchCore(nodes: number, seconds: number): Promise<string> {

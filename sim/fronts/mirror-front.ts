@@ -11,15 +11,16 @@ import type { Session, StorageFront } from '../storage.ts';
 import { createArbiter } from './arbiter.ts';
 import { blocksOf } from '../workload.ts';
 import { MirrorHost } from './mirror-host.ts';
-import { drawSite } from './mirror-site.ts';
-import type { Datagram } from './mirror-links.ts';
+import { type Carriage, drawSite } from './mirror-site.ts';
 
 const ADMINISTRATOR_MS = 2000;
 const ADMINISTRATOR_PATIENCE = 4;
 
-export function createMirrorFront(parts: FrontParts): StorageFront {
+/** `carriage`: the seed decides if it is not said. */
+export function createMirrorFront(parts: FrontParts, carriage?: Carriage): StorageFront {
   const { hosts, random, scheduler, shape } = parts;
-  const drawn = drawSite(random.fork('site'), hosts.length, parts);
+  const site = drawSite(random.fork('site'), hosts.length, parts);
+  const drawn = { ...site, carriage: carriage ?? site.carriage };
   const arbiter = createArbiter(drawn.site.nodes);
   const nodes = hosts.map(
     (host) => new MirrorHost({ parts, host, drawn, arbiter, random: random.fork(`node ${host.id}`), digest }),
@@ -60,7 +61,7 @@ export function createMirrorFront(parts: FrontParts): StorageFront {
     crash: (node, how) => nodes[node]!.crash(how),
     restart: (node) => nodes[node]!.start(),
     onConnection: (node, end) => nodes[node]!.onConnection(end),
-    onDatagram: (node, link: Link, from, message) => nodes[node]!.onDatagram(link, from, message as Datagram),
+    onDatagram: (node, link: Link, from, message) => nodes[node]!.onDatagram(link, from, message),
     disksOf: (node) => nodes[node]!.disks,
     completeCopies: () => {
       const newest = Math.max(0, ...withData.map((node) => node.serves?.term ?? 0));

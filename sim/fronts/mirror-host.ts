@@ -12,6 +12,7 @@ import { NO_UUID } from '../../src/base/uuid.ts';
 import { type Configuration, votersOf } from '../../src/cluster/configuration.ts';
 import { encodeSuperblock, SUPERBLOCK_LENGTH } from '../../src/cluster/superblock-format.ts';
 import { MirrorNode } from '../../src/engine/mirror/mirror-node.ts';
+import type { ChannelMessage } from '../../src/engine/mirror/wire.ts';
 import { journalLength } from '../../src/journal/journal.ts';
 import { SUPERBLOCK_FILE_LENGTH } from '../../src/cluster/superblock.ts';
 import { openFlatStore } from '../../src/store/flat-store.ts';
@@ -27,7 +28,8 @@ import { decodeBlocks } from '../block-codec.ts';
 import { MirrorCommands } from './mirror-commands.ts';
 import { BLOCK_LENGTH, DEVICE_BLOCKS, lbaOf } from './mirror-layout.ts';
 import type { Arbiter } from './arbiter.ts';
-import { type ChannelMessage, type Datagram, NodeLinks } from './mirror-links.ts';
+import { type Carrier, createCodingCarrier, plainCarrier } from './mirror-carrier.ts';
+import { NodeLinks } from './mirror-links.ts';
 import type { MirrorSite } from './mirror-site.ts';
 import { createRamCache, type RamCache } from './ram-cache.ts';
 
@@ -50,6 +52,7 @@ const REOPEN_MS = 3000;
 const GUARD_MS = 2500;
 const GUARD_EVERY_MS = 250;
 const DEVICE = 'd'.repeat(32);
+const GEOMETRY = { blockLength: BLOCK_LENGTH, blockCount: DEVICE_BLOCKS } as const;
 const DISK_SOURCE = 1_000;
 const ARBITER_MS = 20;
 const ARBITER_AWAY_CHANCE = 0.1;
@@ -61,6 +64,7 @@ export class MirrorHost {
   readonly #options: MirrorHostOptions;
   readonly #data: DiskPort;
   readonly #records: DiskPort;
+  readonly #carrier: Carrier;
   #links: NodeLinks | undefined;
   #process: Process | undefined;
   #sessions = new Map<Session, { readonly drop: () => void; heardAt: number }>();
@@ -88,6 +92,10 @@ export class MirrorHost {
     this.#data = disk(DISK_SOURCE, DEVICE_BLOCKS);
     this.#records = disk(DISK_SOURCE + 1, recordSectors);
     this.disks = [this.#data.device, this.#records.device];
+    this.#carrier =
+      drawn.carriage === 'asObjects'
+        ? plainCarrier
+        : createCodingCarrier({ node: this.number, device: DEVICE }, { geometry: GEOMETRY });
   }
 
   /** The configuration in which this node serves now. */
@@ -179,9 +187,12 @@ export class MirrorHost {
     const start = ++this.#starts;
     // Grows with time, also over restarts.
     this.#incarnation = Math.floor(parts.scheduler.now() * 1000) + 1;
-    this.#links = new NodeLinks(host, parts.network, this.#incarnation, {
-      onDatagram: () => undefined,
-      onMessage: (from, message) => this.#onMessage(from, message),
+    this.#links = new NodeLinks({
+      host,
+      network: parts.network,
+      carrier: this.#carrier,
+      incarnation: this.#incarnation,
+      events: { onMessage: (from, message) => this.#onMessage(from, message) },
     });
     void this.#open(start);
     host.clock.after(GUARD_EVERY_MS, () => this.#guard(start));
@@ -232,9 +243,10 @@ export class MirrorHost {
     return this.#links?.accept(end);
   }
 
-  onDatagram(link: Link, from: number, message: Datagram): void {
+  onDatagram(link: Link, from: number, packed: unknown): void {
     const { node } = this.#process ?? {};
     if (node === undefined) return;
+    const message = this.#links!.unpackDatagram(packed, from);
     if (message.kind === 'beat') {
       this.#links!.heardOf(from + 1, message.incarnation);
       const answer = node.onBeat(from + 1, message, link.kind === 'sync');

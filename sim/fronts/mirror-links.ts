@@ -1,22 +1,23 @@
 /** The node-to-node side of one simulated node: channels over the sync links, datagrams on all of them. */
 
-import type { Beat, BeatAnswer, Control } from '../../src/cluster/messages.ts';
-import type { Handover } from '../../src/engine/mirror/handover.ts';
-import type { ReplicaMessage } from '../../src/replication/messages.ts';
+import type { ChannelMessage, Datagram } from '../../src/engine/mirror/wire.ts';
 import { Channel, type Frame, type Wire } from '../../src/replication/channel.ts';
 import type { Host } from '../host.ts';
 import type { Link } from '../link.ts';
 import type { Network } from '../network.ts';
 import type { StreamEnd, StreamHandlers } from '../stream.ts';
-
-export type Datagram = Beat | BeatAnswer | Control<Handover>;
-export type ChannelMessage =
-  | { readonly kind: 'replica'; readonly message: ReplicaMessage }
-  | { readonly kind: 'control'; readonly message: Control<Handover> };
+import type { Carrier } from './mirror-carrier.ts';
 
 export interface LinkEvents {
-  onDatagram(from: number, message: Datagram, link: Link): void;
   onMessage(from: number, message: ChannelMessage): void;
+}
+
+export interface LinksOptions {
+  readonly host: Host;
+  readonly network: Network;
+  readonly carrier: Carrier;
+  readonly incarnation: number;
+  readonly events: LinkEvents;
 }
 
 const RECONNECT_MS = 300;
@@ -30,12 +31,14 @@ export class NodeLinks {
   readonly #host: Host;
   readonly #network: Network;
   readonly #events: LinkEvents;
+  readonly #carrier: Carrier;
   readonly #channels = new Map<number, Channel<ChannelMessage>>();
   #isOver = false;
 
-  constructor(host: Host, network: Network, incarnation: number, events: LinkEvents) {
+  constructor({ host, network, carrier, incarnation, events }: LinksOptions) {
     this.#host = host;
     this.#network = network;
+    this.#carrier = carrier;
     this.#events = events;
     for (const link of network.links) {
       if (link.kind === 'path' || !link.ends.includes(host.id)) continue;
@@ -49,17 +52,23 @@ export class NodeLinks {
   accept(end: StreamEnd): StreamHandlers | undefined {
     const channel = this.#channels.get(end.remote);
     if (channel === undefined || this.#isOver) return undefined;
-    return handlersOf(channel.attach(wireOf(end)), () => undefined);
+    return this.#handlersOf(end, channel.attach(this.#wireOf(end)));
   }
 
   sendDatagram(to: number, message: Datagram): void {
+    const packed = this.#carrier.packDatagram(message);
     for (const link of this.#network.links)
       if (link.kind !== 'path' && link.ends.includes(this.#host.id) && link.ends.includes(to - 1))
-        this.#network.sendDatagram(link, this.#host.id, message, BEAT_BYTES);
+        this.#network.sendDatagram(link, this.#host.id, packed, BEAT_BYTES);
   }
 
   answer(link: Link, message: Datagram): void {
-    this.#network.sendDatagram(link, this.#host.id, message, BEAT_BYTES);
+    this.#network.sendDatagram(link, this.#host.id, this.#carrier.packDatagram(message), BEAT_BYTES);
+  }
+
+  /** What a datagram from `host` says. */
+  unpackDatagram(packed: unknown, host: number): Datagram {
+    return this.#carrier.unpackDatagram(packed, host + 1);
   }
 
   send(to: number, message: ChannelMessage): void {
@@ -118,7 +127,7 @@ export class NodeLinks {
     const end = this.#network.connect(link, this.#host.id, {
       onOpen: () => {
         events = channel.attach({
-          send: (frame, bytes) => end.send(frame, bytes),
+          send: (frame, bytes) => end.send(this.#carrier.packFrame(frame), bytes),
           // Nobody is told of an end that closes itself.
           close: () => {
             end.abort();
@@ -128,7 +137,7 @@ export class NodeLinks {
         for (const frame of early) events.onFrame(frame);
       },
       onMessage: (message) => {
-        const frame = message as Frame<ChannelMessage>;
+        const frame = this.#carrier.unpackFrame(message, other + 1);
         if (events === undefined) early.push(frame);
         else events.onFrame(frame);
       },
@@ -144,25 +153,22 @@ export class NodeLinks {
       again();
     });
   }
-}
 
-function wireOf(end: StreamEnd): Wire<ChannelMessage> {
-  return { send: (frame, bytes) => end.send(frame, bytes), close: () => end.abort() };
-}
+  #wireOf(end: StreamEnd): Wire<ChannelMessage> {
+    return {
+      send: (frame, bytes) => end.send(this.#carrier.packFrame(frame), bytes),
+      close: () => end.abort(),
+    };
+  }
 
-function handlersOf(
-  events: ReturnType<Channel<ChannelMessage>['attach']>,
-  after: () => void,
-): StreamHandlers {
-  return {
-    onOpen: () => undefined,
-    onMessage: (message) => events.onFrame(message as Frame<ChannelMessage>),
-    onDrained: () => events.onDrained(),
-    onClosed: () => {
-      events.onClosed();
-      after();
-    },
-  };
+  #handlersOf(end: StreamEnd, events: ReturnType<Channel<ChannelMessage>['attach']>): StreamHandlers {
+    return {
+      onOpen: () => undefined,
+      onMessage: (message) => events.onFrame(this.#carrier.unpackFrame(message, end.remote + 1)),
+      onDrained: () => events.onDrained(),
+      onClosed: () => events.onClosed(),
+    };
+  }
 }
 
 function bytesOf(message: ChannelMessage): number {

@@ -14,7 +14,6 @@ import { drawShape } from '../workload.ts';
 import { digest, firstConfiguration } from './mirror-front.ts';
 import { createArbiter } from './arbiter.ts';
 import { MirrorHost } from './mirror-host.ts';
-import type { Datagram } from './mirror-links.ts';
 
 export interface ScenarioOptions {
   readonly site: Site;
@@ -64,7 +63,7 @@ export class Scenario {
       budget: true,
       oneByOne: false,
     };
-    const drawn = { site, policy: 'through', journal, confirmsReads: false } as const;
+    const drawn = { site, policy: 'through', journal, confirmsReads: false, carriage: 'asBytes' } as const;
     const arbiter = createArbiter(site.nodes);
     this.#nodes = this.#hosts.map(
       (host) =>
@@ -74,7 +73,7 @@ export class Scenario {
       const node = this.#nodes[host.id]!;
       this.#network.attach(host, {
         onConnection: (end) => node.onConnection(end),
-        onDatagram: (link, from, message) => node.onDatagram(link, from, message as Datagram),
+        onDatagram: (link, from, message) => node.onDatagram(link, from, message),
       });
       node.format(firstConfiguration(site.nodes));
       node.start();

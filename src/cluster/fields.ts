@@ -8,6 +8,12 @@ import type { EpochRecord } from './history.ts';
 
 /** Data nodes of one device; members with learners are no more than these. */
 export const MEMBERS_MAX = 4;
+/** … and a witness. */
+export const VOTERS_MAX = MEMBERS_MAX + 1;
+
+/** Bytes of a list of nodes, and of a configuration. */
+export const NODES_LENGTH = 12;
+export const CONFIGURATION_LENGTH = 48;
 
 /** Term (8), id (16), members (12), data was written in it (1), reserved (3). */
 export const EPOCH_LENGTH = 40;
@@ -24,6 +30,14 @@ export function getNodes(view: DataView, offset: number, max: number): number[] 
   const count = view.getUint16(offset);
   if (count > max) return undefined;
   return Array.from({ length: count }, (_, at) => view.getUint16(offset + 2 + 2 * at));
+}
+
+export function putVoters(view: DataView, offset: number, nodes: readonly number[]): void {
+  putNodes(view, offset, nodes, VOTERS_MAX);
+}
+
+export function getVoters(view: DataView, offset: number): number[] | undefined {
+  return getNodes(view, offset, VOTERS_MAX);
 }
 
 /** Term (8), id (16), members (12), learners (12). */
