@@ -145,9 +145,9 @@ export class CopyRecords {
     this.documents = [...this.documents.filter(({ name }) => name !== document.name), document];
   }
 
-  /** All members of an epoch know of it before anyone writes in it. */
+  /** All members and learners of an epoch know of it before anyone writes in it. */
   acceptEpoch({ term, id, members }: Configuration): void {
-    if (!members.includes(this.#identity.node) || this.history.at(-1)?.id === id) return;
+    if (this.history.at(-1)?.id === id) return;
     this.history = withEpoch(this.history, { term, id, members, wroteData: false });
   }
 

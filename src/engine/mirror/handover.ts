@@ -31,7 +31,7 @@ export interface Difference {
 
 export interface Handover {
   readonly lamport: number;
-  /** In a proposal: the epochs of those from whom it begins. Members have lived through them all from now on. */
+  /** In a proposal: the epochs of those from whom it begins. Members and learners have lived through them from now on. */
   readonly history: History;
   /** In a report: pending on this copy. In a proposal: to be finished on all. */
   readonly pending: readonly Part[];
@@ -69,7 +69,11 @@ export function merge(input: MergeInput): Handover {
   const holders = [...new Set([...choice.sources, ...choice.members])];
   return {
     lamport: lamport + pending.length,
-    history: lineage(choice.members.map((node) => promises.get(node)!.history)),
+    history: lineage(
+      [...choice.base.members, ...choice.base.learners, ...choice.members].map(
+        (node) => promises.get(node)?.history ?? [],
+      ),
+    ),
     pending,
     sequence: 0,
     copyTerm: 0,
@@ -79,7 +83,10 @@ export function merge(input: MergeInput): Handover {
   };
 }
 
-/** The longest of the members' histories, with all that anyone knows was written. */
+/**
+ * The longest history of those whom the base included, with all that any of them knows was written. Not all of them need
+ * have accepted the base, and who was only told of it has not lived through it.
+ */
 function lineage(histories: readonly History[]): History {
   const written = new Set(histories.flat().flatMap(({ id, wroteData }) => (wroteData ? [id] : [])));
   const last = (history: History): number => history.at(-1)?.term ?? 0;

@@ -394,7 +394,7 @@ export class MirrorNode {
     for (const document of handover.documents) this.#records.setDocument(document);
     this.#records.isBlank = false;
     this.#records.copyTerm = configuration.term;
-    if (configuration.members.includes(this.#options.self)) this.#records.history = handover.history;
+    this.#records.history = handover.history;
     this.#records.acceptEpoch(configuration);
     this.#hasPending = handover.pending.length > 0;
     this.#hasKept = false;
