@@ -11,6 +11,13 @@ export function lengthOf(segments: readonly Uint8Array[]): number {
   return length;
 }
 
+/** One buffer of its own with all that is in them: for who gives a loan back before he has done with it. */
+export function copyOf(segments: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(lengthOf(segments));
+  copyTo(segments, bytes, 0);
+  return bytes;
+}
+
 /** Views of `length` bytes from `offset` on. */
 export function slice(segments: readonly Uint8Array[], offset: number, length: number): Uint8Array[] {
   const views: Uint8Array[] = [];

@@ -76,6 +76,8 @@ const ACK_AFTER_MS = 20;
 /** Well below the time after which a node counts as lost. */
 const STUCK_MS = 500;
 const LOOK_MS = 100;
+/** Nobody sends so far ahead of what was acknowledged. */
+const AHEAD_MAX = 65_536;
 /** The other side says hello within this time, or the connection is given up. */
 const HELLO_MS = 2000;
 
@@ -169,7 +171,12 @@ export class Channel<M> {
       return this.#pump();
     }
     this.#acknowledged(frame.received);
-    if (frame.kind === 'data') this.#onData(frame.sequence, frame.message);
+    if (frame.kind !== 'data') return;
+    if (frame.sequence > this.#received + AHEAD_MAX) {
+      this.#detach(attached);
+      return attached.wire.close();
+    }
+    this.#onData(frame.sequence, frame.message);
   }
 
   #onHello(attached: Attached<M>, hello: Extract<Frame<M>, { kind: 'hello' }>): void {

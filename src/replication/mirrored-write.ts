@@ -17,8 +17,12 @@ import { ExtentIndex } from '../base/extent-index.ts';
 import { DONE, fail, type Result } from '../base/result.ts';
 import type { DeviceFault } from '../ports/block-device.ts';
 import { Mutation } from './mutation.ts';
-import { type Operation, type Stamp, stampOf } from './operation.ts';
+import { bytesOf, type Operation, type Stamp, stampOf } from './operation.ts';
 import { peersOf, type ReplicaContext } from './ports.ts';
+
+/** Own changes under way, and their data. */
+const IN_FLIGHT_MAX = 256;
+const IN_FLIGHT_BYTES_MAX = 32 * 1024 * 1024;
 
 export type WriteDone = (result: Result<void, DeviceFault>) => void;
 
@@ -48,6 +52,7 @@ class OwnWrite {
 export class MirroredWrites {
   readonly #context: ReplicaContext;
   readonly #own = new Map<Stamp, OwnWrite>();
+  #bytes = 0;
   readonly #index = new ExtentIndex<OwnWrite>();
   /** Readable for everybody: the replica settles it. */
   readonly #onValid: (mutation: Mutation) => void;
@@ -59,6 +64,11 @@ export class MirroredWrites {
 
   get inFlight(): number {
     return this.#own.size;
+  }
+
+  /** There is room for one more: what is under way is handed over, in memory, when the configuration changes. */
+  get hasRoom(): boolean {
+    return this.#own.size < IN_FLIGHT_MAX && this.#bytes < IN_FLIGHT_BYTES_MAX;
   }
 
   overlaps(lba: number, blocks: number): boolean {
@@ -76,6 +86,7 @@ export class MirroredWrites {
     const storesLater = peers.length > 0 && copy.policy === 'through' && !ports.journal.hasLog;
     const own = new OwnWrite(mutation, new Set(peers), ports.clock.now(), storesLater, done);
     this.#own.set(stamp, own);
+    this.#bytes += bytesOf(operation);
     this.#index.add(own);
     log.add(mutation);
     for (const peer of peers) ports.send(peer, { kind: 'mutate', stamp, operation });
@@ -111,6 +122,7 @@ export class MirroredWrites {
   takeUnfinished(): readonly WriteDone[] {
     const unfinished = [...this.#own.values()].map(({ done }) => done);
     this.#own.clear();
+    this.#bytes = 0;
     this.#index.clear();
     return unfinished;
   }
@@ -154,7 +166,7 @@ export class MirroredWrites {
   }
 
   #remove(own: OwnWrite): void {
-    this.#own.delete(own.mutation.stamp);
+    if (this.#own.delete(own.mutation.stamp)) this.#bytes -= bytesOf(own.mutation.operation);
     this.#index.remove(own);
   }
 }

@@ -7,7 +7,7 @@
  */
 
 import { assert } from '../base/assert.ts';
-import { slice } from '../base/segments.ts';
+import { lengthOf, slice } from '../base/segments.ts';
 
 export const DOCUMENTS = ['reservations', 'settings'] as const;
 export type DocumentName = (typeof DOCUMENTS)[number];
@@ -48,6 +48,20 @@ export function stampOf(lamport: number, replica: number): Stamp {
 
 export function lamportOf(stamp: Stamp): number {
   return Math.floor(stamp / (REPLICA_MAX + 1));
+}
+
+/** What it carries. */
+export function bytesOf(operation: Operation): number {
+  switch (operation.kind) {
+    case 'write':
+      return lengthOf(operation.data);
+    case 'writeSame':
+      return operation.pattern.length;
+    case 'unmap':
+      return 0;
+    case 'document':
+      return operation.bytes.length;
+  }
 }
 
 export function documentLba(name: DocumentName): number {

@@ -7,6 +7,7 @@
  * What this node's medium cannot read another member does, and the blocks are written again here.
  */
 
+import { copyOf, lengthOf } from '../base/segments.ts';
 import { fail, type MaybeAsync, ok, type Result, then } from '../base/result.ts';
 import type { DeviceFault, Loan } from '../ports/block-device.ts';
 import type { Ticket } from './command-queue.ts';
@@ -81,8 +82,9 @@ export class Reads {
   onFetch(from: number, id: number, lba: number, blocks: number): void {
     const { term } = this.#replica.installed!;
     void this.current(lba, blocks).then((result) => {
+      const data = result.ok ? [copyOf(result.value.segments)] : undefined;
+      if (result.ok) result.value.release();
       if (this.#replica.installed?.term !== term) return;
-      const data = result.ok ? result.value.segments : undefined;
       this.#replica.ports.send(from, { kind: 'fetched', id, data });
     });
   }
@@ -186,7 +188,7 @@ export class Reads {
         this.#fetches.set(id, { fetched, until });
         ports.send(member, { kind: 'fetch', id, lba, blocks });
       });
-      if (data !== undefined) return data;
+      if (data !== undefined && lengthOf(data) === blocks * this.#replica.blockLength) return data;
     }
     return undefined;
   }

@@ -32,8 +32,6 @@ import { Rounds } from './rounds.ts';
 const REMEMBERED_MAX = 512;
 /** Heartbeats between two flushes of everything: what a crash of a partner makes dirty is at most what came since. */
 const FLUSH_TICKS = 10;
-/** Own changes under way. */
-const IN_FLIGHT_MAX = 256;
 /** Messages of a configuration that is accepted here but not installed yet. */
 const EARLY_MAX = 8192;
 
@@ -103,7 +101,7 @@ export class Replica implements ReplicaContext {
   /** Whether a change of these blocks may begin now, if this node may serve. */
   mayChange(lba: number, blocks: number): boolean {
     return (
-      this.writes.inFlight < IN_FLIGHT_MAX &&
+      this.writes.hasRoom &&
       !this.ports.isCongested() &&
       !this.writes.overlaps(lba, blocks) &&
       !this.locks.blocks(lba, blocks, undefined)
@@ -122,7 +120,7 @@ export class Replica implements ReplicaContext {
   ): void {
     this.queue.add({
       ticket,
-      canBegin: () => this.writes.inFlight < IN_FLIGHT_MAX,
+      canBegin: () => this.writes.hasRoom,
       begin: () => {
         const end = this.#untilSeal(done);
         const { term } = this.installed!;

@@ -9,6 +9,7 @@
  *  2. Chunks on their way are bounded by the pace; nothing else of a resync is kept.
  */
 
+import { copyOf } from '../base/segments.ts';
 import type { DirtyMap } from '../journal/dirty-map.ts';
 import { chunkExtent } from './chunks.ts';
 import type { Replica } from './replica.ts';
@@ -79,17 +80,18 @@ export class ResyncSource {
     const { term } = installed!;
     const { lba, blocks } = chunkExtent(ports.store.geometry, chunk);
     void reads.current(lba, blocks).then((result) => {
-      if (this.#replica.installed?.term !== term) return;
+      if (this.#replica.installed?.term !== term) return result.ok ? result.value.release() : undefined;
       if (!result.ok) {
         // It stays dirty; another source, or a repaired medium, may do better.
         ports.trace('warn', 'mirror.resync.sourceUnreadable', { learner: from, chunk, cause: result.fault });
         learner.offered.delete(chunk);
         return;
       }
-      const { segments } = result.value;
-      if (digest !== undefined && ports.digest(segments) === digest)
+      const loan = result.value;
+      if (digest !== undefined && ports.digest(loan.segments) === digest)
         ports.send(from, { kind: 'same', chunk });
-      else ports.send(from, { kind: 'chunk', chunk, data: segments });
+      else ports.send(from, { kind: 'chunk', chunk, data: [copyOf(loan.segments)] });
+      loan.release();
     });
   }
 
