@@ -42,10 +42,8 @@ const FORGETFUL_NEVER: readonly FaultKind[] = LOUD_KINDS.filter((kind) => kind !
 /** Machines are not paused, so that reads need not be confirmed. */
 const CLOCKS_RUN: readonly FaultKind[] = FORGETFUL_NEVER.filter((kind) => kind !== 'vmPause');
 
-/** Everything may stop at once, but what was durable stays so; a lone disk may show what its flush then fails to keep. */
-const DISKS_STAY: readonly FaultKind[] = FORGETFUL_NEVER.filter(
-  (kind) => kind !== 'emptyDisk' && kind !== 'diskFlushErrors',
-);
+/** Everything may stop at once, but what was durable stays so. */
+const DISKS_STAY: readonly FaultKind[] = FORGETFUL_NEVER.filter((kind) => kind !== 'emptyDisk');
 
 /** What may happen to one machine, link or disk while all others are well. */
 const ONE_FAILURE: readonly FaultKind[] = [

@@ -14,7 +14,7 @@
  */
 
 import { ExtentIndex } from '../base/extent-index.ts';
-import { DONE, fail, type Result } from '../base/result.ts';
+import { DONE, fail, type Result, then } from '../base/result.ts';
 import type { DeviceFault } from '../ports/block-device.ts';
 import { Mutation } from './mutation.ts';
 import { bytesOf, type Operation, type Stamp, stampOf } from './operation.ts';
@@ -151,10 +151,21 @@ export class MirroredWrites {
     this.#context.wake();
   }
 
-  /** The own copy could not take it. With others the node leaves; alone, the command fails and the device lives on. */
+  /**
+   * The own copy could not take it. With others the node leaves; alone, the command fails and the device lives on. Some of
+   * its blocks may have been written: they are flushed before anyone can read them, lest they be seen and then gone.
+   */
   #failed(own: OwnWrite, fault: DeviceFault): void {
-    const { self, ports, log, copy, installed } = this.#context;
+    const { self, ports, installed } = this.#context;
     if (installed === undefined || peersOf(installed, self).length > 0) return ports.onCopyFailed(fault);
+    void then(ports.store.flush(), (flushed) => {
+      if (!flushed.ok) return ports.onCopyFailed(flushed.fault);
+      if (this.#own.get(own.mutation.stamp) === own) this.#giveUp(own, fault);
+    });
+  }
+
+  #giveUp(own: OwnWrite, fault: DeviceFault): void {
+    const { log, copy } = this.#context;
     this.#remove(own);
     const { mutation } = own;
     copy.settle(mutation);
