@@ -15,6 +15,7 @@ import { type Carriage, drawSite } from './mirror-site.ts';
 
 const ADMINISTRATOR_MS = 2000;
 const ADMINISTRATOR_PATIENCE = 4;
+const STOPPED_MS = 3000;
 
 /** `carriage`: the seed decides if it is not said. */
 export function createMirrorFront(parts: FrontParts, carriage?: Carriage): StorageFront {
@@ -70,7 +71,12 @@ export function createMirrorFront(parts: FrontParts, carriage?: Carriage): Stora
         .map((node) => node.number - 1);
     },
     isWhole: () => together() && withData.every(isComplete),
-    operate: () => undefined,
+    // An administrator restarts a node, or all of them, at a time that suits nobody.
+    operate: (draw) => {
+      const [first, spread] = [Math.floor(draw * nodes.length), draw * 97];
+      const chosen = spread % 1 < 0.2 ? nodes : [nodes[first]!];
+      for (const node of chosen) void node.stopInOrder(STOPPED_MS * (spread % 1));
+    },
     isQuiet: () => scheduler.now() > 0 && together() && withData.every((node) => node.isIdle),
     replicas: () =>
       withData.map((node) => ({ node: node.number - 1, values: node.content(blocksOf(shape)) })),

@@ -70,6 +70,7 @@ export class MirrorHost {
   #sessions = new Map<Session, { readonly drop: () => void; heardAt: number }>();
   #incarnation = 0;
   #starts = 0;
+  #isStopping = false;
 
   constructor(options: MirrorHostOptions) {
     this.#options = options;
@@ -198,6 +199,25 @@ export class MirrorHost {
     host.clock.after(GUARD_EVERY_MS, () => this.#guard(start));
   }
 
+  /** In order, as a service manager does; then it starts again, if nothing else has come in between. */
+  async stopInOrder(forMs: number): Promise<boolean> {
+    const start = this.#starts;
+    const { node } = this.#process ?? {};
+    if (node === undefined) return false;
+    this.#dropSessions();
+    this.#isStopping = true;
+    const isClean = await node.stop();
+    this.#isStopping = false;
+    if (start !== this.#starts) return false;
+    this.#links?.close();
+    this.#stop();
+    const stopped = this.#starts;
+    this.#options.host.clock.after(forMs, () => {
+      if (stopped === this.#starts) this.start();
+    });
+    return isClean;
+  }
+
   crash(how: 'process' | 'power'): void {
     this.#stop();
     this.#data.device.crash(how);
@@ -207,7 +227,12 @@ export class MirrorHost {
   // ── Initiators ──
 
   open(session: Session, drop: () => void): boolean {
-    if (this.#process === undefined || !this.#options.drawn.site.nodes.includes(this.number)) return false;
+    if (
+      this.#process === undefined ||
+      this.#isStopping ||
+      !this.#options.drawn.site.nodes.includes(this.number)
+    )
+      return false;
     this.#sessions.set(session, { drop, heardAt: this.#options.host.clock.now() });
     return true;
   }
@@ -318,6 +343,7 @@ export class MirrorHost {
 
   #stop(): void {
     this.#starts += 1;
+    this.#isStopping = false;
     this.#process?.node.abandon();
     this.#process = undefined;
     this.#links?.abandon();
@@ -333,6 +359,7 @@ export class MirrorHost {
   }
 
   async #reopen(start: number): Promise<void> {
+    if (start !== this.#starts) return;
     const { node } = this.#process ?? {};
     await node?.settled();
     if (start !== this.#starts) return;

@@ -96,6 +96,11 @@ export class Scenario {
     return this.#trace.lines.flatMap((line) => /(mirror\.[a-zA-Z.]+)/.exec(line)?.[1] ?? []);
   }
 
+  /** Why everything had to be compared, each time it had to. */
+  get fullResyncs(): string[] {
+    return this.#trace.lines.flatMap((line) => /"full":("[^"]*")/.exec(line)?.[1] ?? []);
+  }
+
   mirror(node: number): MirrorNode {
     const { mirror } = this.#nodes[node - 1]!;
     assert.ok(mirror !== undefined, `node ${node} runs`);
@@ -138,6 +143,11 @@ export class Scenario {
     this.#hosts[node - 1]!.crash();
     this.#network.hostDown(node - 1, 'power');
     this.#nodes[node - 1]!.crash('power');
+  }
+
+  /** In order, for so long; the answer says whether the next start may rely on it. */
+  stop(node: number, forMs: number): Promise<boolean> {
+    return this.result(this.#nodes[node - 1]!.stopInOrder(forMs));
   }
 
   restart(node: number): void {

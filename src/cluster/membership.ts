@@ -97,6 +97,8 @@ export class Membership<H> {
   hasFailed = false;
   /** Nothing can be made durable here: no vote either, until the process is a new one. */
   hasRetired = false;
+  isStopping = false;
+  #isHalted = false;
   /** Incarnations of the others when the configuration was installed. */
   readonly known = new Map<number, number>();
   /** Ticks without anyone who serves; ticks since a member of this configuration was found elsewhere. */
@@ -136,6 +138,7 @@ export class Membership<H> {
     const { accepted, isOut } = this.standing;
     if (this.isWitness) return 'witness';
     if (this.hasFailed) return 'failed';
+    if (this.isStopping && this.installed === undefined && !this.proposer.isBusy) return 'stopping';
     if (this.installed !== undefined)
       return this.installed.members.includes(this.self) ? 'serving' : 'learning';
     if (this.standing.isDiverged) return 'diverged';
@@ -166,6 +169,21 @@ export class Membership<H> {
     this.fail(reason);
   }
 
+  /** This node is going to stop: the others go on without it, and know that they need not ask it. */
+  leave(): void {
+    this.isStopping = true;
+    if (this.role !== 'serving' || this.proposer.isBusy) return;
+    this.proposer.propose({ cause: `node ${this.self} stops`, excluded: [this.self], promoted: [] });
+  }
+
+  /** Serves nothing and proposes nothing any more. */
+  halt(): void {
+    this.isStopping = true;
+    this.#isHalted = true;
+    this.proposer.stop();
+    this.#seal('the node stops');
+  }
+
   /** An administrator stops this side of a split brain, so that what it holds can be kept and another one chosen. */
   standDown(): void {
     this.proposer.stop();
@@ -184,7 +202,7 @@ export class Membership<H> {
     const now = this.ports.clock.now();
     this.#beat(now);
     if (this.proposer.isBusy) this.proposer.tick(now);
-    else if (!this.isWitness && !this.hasFailed && this.proposer.mayTry(now)) {
+    else if (!this.isWitness && !this.hasFailed && !this.#isHalted && this.proposer.mayTry(now)) {
       const reason = reasonToPropose(this, now);
       if (reason !== undefined) this.proposer.propose(reason);
       else this.#register(now);
@@ -248,6 +266,7 @@ export class Membership<H> {
   }
 
   onControl(from: number, message: Control<H>): void {
+    if (this.#isHalted) return;
     switch (message.kind) {
       case 'prepare':
         return this.#onPrepare(from, message.term, message.excluded, message.withHandover);
@@ -367,7 +386,8 @@ export class Membership<H> {
   #onInstall(configuration: Configuration): void {
     const { term } = configuration;
     this.#inOrder(async () => {
-      if (term < this.standing.promised || term < this.#promising || this.hasRetired) return;
+      if (term < this.standing.promised || term < this.#promising || this.hasRetired || this.#isHalted)
+        return;
       if (!includes(configuration, this.self)) {
         // Left out, or a witness: it has to know what counts, and says so when it is asked.
         if (this.standing.accepted.term < term) {

@@ -21,7 +21,8 @@ export type Role =
   | 'blocked'
   | 'diverged'
   | 'failed'
-  | 'witness';
+  | 'witness'
+  | 'stopping';
 
 export interface Beat {
   readonly kind: 'beat';

@@ -75,7 +75,7 @@ function asRival<H>(membership: Membership<H>, now: number): Reason | undefined 
 }
 
 function isOver(beat: Beat | undefined): boolean {
-  return beat?.role === 'failed' || beat?.role === 'diverged';
+  return beat?.role === 'failed' || beat?.role === 'diverged' || beat?.role === 'stopping';
 }
 
 /** One member takes care of joining and promoting. */

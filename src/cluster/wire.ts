@@ -29,6 +29,7 @@ const ROLES: readonly [Role, ...Role[]] = [
   'diverged',
   'failed',
   'witness',
+  'stopping',
 ];
 
 /** Flags of a beat. */

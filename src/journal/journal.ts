@@ -254,7 +254,11 @@ export class Journal {
         : this.#files.get(partner)!.commit(map));
       if (!kept.ok) return kept;
     }
-    return this.#log === undefined ? DONE : this.#log.clear();
+    if (this.#log === undefined) return DONE;
+    // What partners have in their caches they write out when they stop, or they have not stopped in order.
+    this.#log.log.seal();
+    this.#log.confirm();
+    return this.#log.clear();
   }
 
   /** The journal's disk failed, and the superblock says so already: from now on as `ram`. */

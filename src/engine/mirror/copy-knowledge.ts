@@ -65,7 +65,7 @@ export class CopyKnowledge {
     journal.unflushedOf(node, map);
     const isTogether = includes(accepted, this.#options.self) && includes(accepted, node);
     const base = absent === undefined || isTogether ? this.#here() : absent.base;
-    return { base, map, sequence, full: undefined };
+    return { base, map, sequence, full: undefined, ifStopped: false };
   }
 
   /** After a restart: what the records on disk prove. */
@@ -80,7 +80,8 @@ export class CopyKnowledge {
         : { term: stored.base.baseTerm, id: stored.base.baseId };
     const ending = endingOf(wasWithUs, records.wasStopped);
     const { proof, map } = recoveredMap(journalOptions, found, { partner: node, ending, base });
-    return { base, map, sequence: 0, full: proof.kind === 'full' ? proof.reason : undefined };
+    const full = proof.kind === 'full' ? proof.reason : undefined;
+    return { base, map, sequence: 0, full, ifStopped: ending === 'stopInSync' };
   }
 
   /** Where this copy may differ from all others: what it has changed without them. */
@@ -114,7 +115,7 @@ export class CopyKnowledge {
         map.union(difference.map);
         full ??= difference.full;
       }
-    return { base: this.#here(), map, sequence: 0, full };
+    return { base: this.#here(), map, sequence: 0, full, ifStopped: false };
   }
 
   #here(): { readonly term: number; readonly id: Uuid } {

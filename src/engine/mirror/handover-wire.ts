@@ -97,10 +97,12 @@ function getHandover(
   return { lamport, history, pending, sequence, copyTerm, documents, differences, suspects };
 }
 
-function putDifference(to: WireWriter, node: number, { base, map, sequence, full }: Difference): void {
+function putDifference(to: WireWriter, node: number, difference: Difference): void {
+  const { base, map, sequence, full, ifStopped } = difference;
   const bits = encodeMap(map);
   to.uint16(node);
-  to.reserved(2);
+  to.byte(ifStopped ? 1 : 0);
+  to.reserved(1);
   to.uint32(bits.length);
   to.count(base.term);
   to.fixed(UUID_LENGTH, putUuid, base.id);
@@ -111,7 +113,8 @@ function putDifference(to: WireWriter, node: number, { base, map, sequence, full
 
 function getDifference(from: WireReader, device: Sized): [node: number, difference: Difference | undefined] {
   const node = from.uint16();
-  from.reserved(2);
+  const ifStopped = from.byte() === 1;
+  from.reserved(1);
   const length = from.uint32();
   const term = from.count();
   const id = from.fixed(UUID_LENGTH, getUuid);
@@ -121,5 +124,5 @@ function getDifference(from: WireReader, device: Sized): [node: number, differen
   if (id === undefined || from.fault !== undefined) return [node, undefined];
   const map = decodeMap(bits, device);
   if (map === undefined) from.refuse('outOfRange');
-  return [node, map && { base: { term, id }, map, sequence, full }];
+  return [node, map && { base: { term, id }, map, sequence, full, ifStopped }];
 }

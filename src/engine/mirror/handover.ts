@@ -27,6 +27,8 @@ export interface Difference {
   readonly sequence: number;
   /** Why everything has to be compared; undefined if not. */
   readonly full: string | undefined;
+  /** True only if that copy was stopped in order as well. */
+  readonly ifStopped: boolean;
 }
 
 export interface Handover {
@@ -123,12 +125,14 @@ function differenceOf(
   let base: BaseEpoch | undefined;
   let full: string | undefined;
   let sequence = 0;
+  let ifStopped = false;
   for (const [from, report] of promises) {
     const known = report.handover?.differences.get(node);
     if (known === undefined || !(choice.base.members.includes(from) || choice.sources.includes(from)))
       continue;
     map.union(known.map);
     full ??= known.full;
+    ifStopped ||= known.ifStopped;
     sequence = Math.max(sequence, known.sequence);
     if (base === undefined || known.base.term > base.term) base = known.base;
   }
@@ -139,11 +143,12 @@ function differenceOf(
     full ??= suspects?.full;
     if (report.isBlank) full = 'the copy is new, or its records do not count';
     else if (base === undefined) full = 'no member knows when this copy was part of the device';
+    else if (ifStopped && !report.wasStopped) full = 'of two copies one only was stopped in order';
     else if (report.handover.copyTerm < base.term || report.handover.sequence < sequence)
       full = 'the copy is older than what its partners know of it: another or an old disk';
   }
   if (full !== undefined) map.markAll();
-  return { base: base ?? { term: configuration.term, id: configuration.id }, map, sequence, full };
+  return { base: base ?? { term: configuration.term, id: configuration.id }, map, sequence, full, ifStopped };
 }
 
 /** The highest Lamport time in documents: where counting goes on after a restart. */

@@ -26,7 +26,6 @@ import {
 import type { Beat, Control, Proposal, Report } from '../../cluster/messages.ts';
 import { BEAT_MS, SLOW_MS, STALL_MS } from '../../cluster/times.ts';
 import { SUPERBLOCK_FILE_LENGTH } from '../../cluster/superblock.ts';
-import { DirtyMap } from '../../journal/dirty-map.ts';
 import { Journal, type JournalOptions } from '../../journal/journal.ts';
 import type { JournalStrategy } from '../../journal/recovery.ts';
 import type { BlockDevice, DeviceFault } from '../../ports/block-device.ts';
@@ -48,6 +47,7 @@ import { CopyKnowledge } from './copy-knowledge.ts';
 import { CopyRecords } from './copy-records.ts';
 import { keepChunks, type Keep } from './divergence.ts';
 import { type Handover, lamportOfDocuments, merge } from './handover.ts';
+import { tellJournal } from './tell-journal.ts';
 
 export interface MirrorOptions {
   readonly self: number;
@@ -85,6 +85,9 @@ export interface MirrorPorts {
   /** What initiators should be told has changed. */
   onChanged(): void;
 }
+
+/** The others have this long to go on without a node that stops. */
+const STOP_MS_MAX = 3000;
 
 export class MirrorNode {
   readonly membership: Membership<Handover>;
@@ -228,6 +231,28 @@ export class MirrorNode {
     const chunks = await keepChunks(this.#options.store, map, keep);
     this.#hasKept = chunks !== undefined && !this.#isOver && this.membership.role === 'diverged';
     return this.#hasKept ? chunks : undefined;
+  }
+
+  /**
+   * Stops in order: leaves the device to the other members, if there are any, and writes everything out. Sessions are over
+   * before. Answers true when the next start may rely on it; false: it is as after a crash. Nothing happens afterwards.
+   */
+  async stop(): Promise<boolean> {
+    const { clock } = this.#options.ports;
+    const until = clock.now() + STOP_MS_MAX;
+    const isNeeded = (): boolean =>
+      this.membership.proposer.isBusy || (this.membership.installed?.members.length ?? 0) > 1;
+    for (let now = clock.now(); isNeeded() && now < until; now = clock.now()) {
+      this.membership.leave();
+      // oxlint-disable-next-line no-await-in-loop -- a configuration takes its time
+      await new Promise<void>((resolve) => clock.after(BEAT_MS, () => resolve()));
+    }
+    this.membership.halt();
+    const isWhole = this.replica.pending().length === 0 && this.#hasStarted && !this.membership.hasFailed;
+    await this.settled();
+    this.#isOver = true;
+    if (!isWhole || !(await this.#options.store.flush()).ok) return false;
+    return (await this.#journal.stop()).ok && (await this.#records.stop()).ok;
   }
 
   /**
@@ -385,7 +410,14 @@ export class MirrorNode {
       const flushed = await store.flush();
       if (!flushed.ok) return this.#fail(describe(flushed.fault));
     }
-    const journaled = await this.#tellJournal(configuration, handover);
+    const journaled = await tellJournal(this.#journal, {
+      self: this.#options.self,
+      nodes: this.#options.site.nodes,
+      hasStarted: this.#hasStarted,
+      configuration,
+      handover,
+      geometry: store.geometry,
+    });
     if (this.#isOver) return false;
     if (!journaled) return this.#fail('its journal could not be written');
     this.#policy = next;
@@ -406,38 +438,6 @@ export class MirrorNode {
     for (const [node, { full, map }] of handover.differences)
       if (configuration.learners.includes(node))
         ports.trace('info', 'mirror.resync.begins', { node, chunks: map.count, full });
-    return true;
-  }
-
-  async #tellJournal(configuration: Configuration, handover: Handover): Promise<boolean> {
-    const { self, site } = this.#options;
-    const others = site.nodes.filter((node) => node !== self);
-    const touched = handover.pending
-      .map(({ operation }) => operation)
-      .filter(({ kind }) => kind !== 'document');
-    const absent = others.filter((node) => !configuration.members.includes(node));
-    if (!this.#hasStarted) {
-      const maps = absent.map((node) => {
-        const { base, map } = handover.differences.get(node)!;
-        for (const { lba, blocks } of touched) map.mark(lba, blocks);
-        return [node, { base, map: copyOf(map, this.#emptyMap()) }] as const;
-      });
-      if (!(await this.#journal.start(new Map(maps))).ok) return false;
-    } else {
-      for (const node of others) {
-        const difference = handover.differences.get(node);
-        if (difference === undefined) {
-          if (!this.#journal.absentPartners().has(node)) continue;
-          // oxlint-disable-next-line no-await-in-loop -- three partners at most
-          if (!(await this.#journal.partnerReturned(node)).ok) return false;
-        } else {
-          const { base, map } = difference;
-          // oxlint-disable-next-line no-await-in-loop -- three partners at most
-          if (!(await this.#journal.partnerLeft(node, base, touched, map)).ok) return false;
-        }
-      }
-    }
-    for (const node of configuration.learners) if (node !== self) this.#journal.partnerLearns(node);
     return true;
   }
 
@@ -462,11 +462,6 @@ export class MirrorNode {
     this.#options.ports.onFailed(reason);
     return false;
   }
-
-  #emptyMap(): DirtyMap {
-    const { blockCount, blockLength } = this.#options.store.geometry;
-    return new DirtyMap(blockCount, blockLength);
-  }
 }
 
 const RECORDS_FAULT: DeviceFault = {
@@ -475,11 +470,6 @@ const RECORDS_FAULT: DeviceFault = {
   lba: 0,
   cause: 'the superblock could not be written',
 };
-
-function copyOf(map: DirtyMap, into: DirtyMap): DirtyMap {
-  into.union(map);
-  return into;
-}
 
 function describe(fault: DeviceFault): string {
   switch (fault.kind) {

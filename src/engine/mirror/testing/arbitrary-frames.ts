@@ -34,6 +34,7 @@ const difference = (size: Size): fc.Arbitrary<Difference> =>
     map: dirtyMap(size),
     sequence: count,
     full: fc.option(fc.string({ unit: 'grapheme' }), { nil: undefined }),
+    ifStopped: fc.boolean(),
   });
 
 const handover = (size: Size): fc.Arbitrary<Handover> =>

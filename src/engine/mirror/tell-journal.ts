@@ -1,0 +1,70 @@
+/** What the journal of a copy has to know, durably, before a configuration is accepted: who is absent, and since when. */
+
+import type { Configuration } from '../../cluster/configuration.ts';
+import { DirtyMap } from '../../journal/dirty-map.ts';
+import type { Journal } from '../../journal/journal.ts';
+import type { Geometry } from '../../ports/block-device.ts';
+import type { Handover } from './handover.ts';
+
+export interface JournalNews {
+  readonly self: number;
+  /** All data nodes. */
+  readonly nodes: readonly number[];
+  /** A configuration was accepted before since the process began. */
+  readonly hasStarted: boolean;
+  readonly configuration: Configuration;
+  readonly handover: Handover;
+  readonly geometry: Geometry;
+}
+
+/** False: it could not be made durable. */
+export async function tellJournal(journal: Journal, news: JournalNews): Promise<boolean> {
+  const { self, nodes, configuration, handover, hasStarted } = news;
+  const others = nodes.filter((node) => node !== self);
+  const touched = handover.pending
+    .map(({ operation }) => operation)
+    .filter(({ kind }) => kind !== 'document');
+  const isTold = hasStarted
+    ? tellChanges(journal, news, others, touched)
+    : begin(journal, news, others, touched);
+  if (!(await isTold)) return false;
+  for (const node of configuration.learners) if (node !== self) journal.partnerLearns(node);
+  return true;
+}
+
+type Touched = readonly { readonly lba: number; readonly blocks: number }[];
+
+async function begin(
+  journal: Journal,
+  { configuration, handover, geometry }: JournalNews,
+  others: readonly number[],
+  touched: Touched,
+): Promise<boolean> {
+  const absent = others.filter((node) => !configuration.members.includes(node));
+  const maps = absent.map((node) => {
+    const { base, map: known } = handover.differences.get(node)!;
+    for (const { lba, blocks } of touched) known.mark(lba, blocks);
+    const map = new DirtyMap(geometry.blockCount, geometry.blockLength);
+    map.union(known);
+    return [node, { base, map }] as const;
+  });
+  return (await journal.start(new Map(maps))).ok;
+}
+
+async function tellChanges(
+  journal: Journal,
+  { handover }: JournalNews,
+  others: readonly number[],
+  touched: Touched,
+): Promise<boolean> {
+  for (const node of others) {
+    const difference = handover.differences.get(node);
+    if (difference === undefined && !journal.absentPartners().has(node)) continue;
+    // oxlint-disable-next-line no-await-in-loop -- three partners at most
+    const told = await (difference === undefined
+      ? journal.partnerReturned(node)
+      : journal.partnerLeft(node, difference.base, touched, difference.map));
+    if (!told.ok) return false;
+  }
+  return true;
+}
