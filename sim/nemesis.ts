@@ -22,6 +22,16 @@ export interface Plan {
   readonly faults: readonly Fault[];
 }
 
+/** How often and how long: each seed takes one of each. */
+export interface Pace {
+  /** Share of the kinds that a seed uses. */
+  readonly shares: readonly number[];
+  /** Mean time between two faults. */
+  readonly gapsMs: readonly number[];
+  /** Mean length of a fault. */
+  readonly durationsMs: readonly number[];
+}
+
 export interface Mix {
   readonly nodes: readonly number[];
   readonly safetyMs: number;
@@ -30,6 +40,7 @@ export interface Mix {
   readonly kinds: readonly FaultKind[];
   /** The next one comes when all that the last one did has been put right. */
   readonly oneByOne?: boolean | undefined;
+  readonly pace?: Pace;
 }
 
 export interface NemesisOptions {
@@ -60,9 +71,12 @@ const SERIES_CALM_MS = 8000;
 export const ALL_KINDS = Object.keys(FAULTS) as FaultKind[];
 export const LOUD_KINDS: readonly FaultKind[] = ALL_KINDS.filter((kind) => !SILENT.has(kind));
 
+const SWARM: Pace = { shares: [0.15, 0.4, 0.8], gapsMs: [200, 1000, 4000], durationsMs: [100, 1000, 4000] };
+
 export function drawPlan(seed: number, mix: Mix): Plan {
   const random = createPrng(seed).fork('plan');
-  const share = random.pick([0.15, 0.4, 0.8]);
+  const pace = mix.pace ?? SWARM;
+  const share = random.pick(pace.shares);
   const kinds = mix.kinds.filter(() => random.chance(share));
   return {
     nodes: random.pick(mix.nodes),
@@ -76,14 +90,19 @@ export function drawPlan(seed: number, mix: Mix): Plan {
         ? []
         : mix.oneByOne === true
           ? drawSeries(random, kinds, mix.safetyMs)
-          : drawFaults(random, kinds, mix.safetyMs),
+          : drawFaults(random, kinds, pace, mix.safetyMs),
   };
 }
 
-function drawFaults(random: Prng, kinds: readonly FaultKind[], safetyMs: number): Fault[] {
+function drawFaults(
+  random: Prng,
+  kinds: readonly FaultKind[],
+  { gapsMs, durationsMs }: Pace,
+  safetyMs: number,
+): Fault[] {
   const faults: Fault[] = [];
-  const gapMs = random.pick([200, 1000, 4000]);
-  const durationMs = random.pick([100, 1000, 4000]);
+  const gapMs = random.pick(gapsMs);
+  const durationMs = random.pick(durationsMs);
   for (let at = random.exponential(gapMs); at < safetyMs; at += random.exponential(gapMs)) {
     const kind = random.pick(kinds);
     const [target, peer, draw] = [random.next(), random.next(), random.next()];

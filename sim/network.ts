@@ -73,6 +73,8 @@ export function createNetwork({ scheduler, random, trace }: NetworkOptions): Net
     if (link.isCut(direction)) return;
     const [from, to] = [link.ends[direction], link.ends[direction === 0 ? 1 : 0]];
     const { host, service } = endpoints.get(to)!;
+    // Nobody takes it off the wire while the machine is not there.
+    if (host.state === 'vmPaused') return;
     trace.note('datagram', link.id, to);
     host.deliver(link.id, () => service.onDatagram(link, from, message));
   }

@@ -1,6 +1,7 @@
 /**
  * When commands come. Few in the mean, so that a minute of CPU time covers hours, but not alone: in volleys, in which
- * workers of all initiators send at nearly the same time. They come at random, and when faults begin and end; some seeds
+ * workers of all initiators send at nearly the same time. They come at random, when faults begin and end, and when the
+ * storage changes; some seeds
  * have bursts, in which everybody sends as fast as answers come.
  */
 
@@ -19,6 +20,8 @@ export interface RhythmShape {
   readonly again: number;
   /** Chance of a volley when a fault begins, and when it ends. */
   readonly aboutFaults: number;
+  /** Chance of a volley when the storage says that something is about to change. */
+  readonly aboutChanges: number;
   /** Mean time between two bursts, Infinity for none, and their mean length. */
   readonly burstGapMs: number;
   readonly burstMs: number;
@@ -29,6 +32,8 @@ export interface RhythmShape {
 export interface Rhythm {
   /** Calls `go`, by the clock of its host, when a worker that has just finished is to send its next command. */
   next(clock: Clock, go: () => void): void;
+  /** The storage is at a moment at which commands are most likely to meet something rare. */
+  stir(): void;
 }
 
 export interface RhythmOptions {
@@ -46,6 +51,8 @@ interface Waiting {
 
 /** Volleys about a fault come up to this much before or after its moment. */
 const ABOUT_MS = 5;
+/** … and those about changes so long after, in the mean. */
+const STIR_MS = 5;
 const BURST_COMMANDS_PER_SECOND: readonly [number, number] = [150, 600];
 const LOG_RATE: readonly [number, number] = [Math.log(5), Math.log(60)];
 const HIGH_RATE: readonly [number, number] = [60, 300];
@@ -63,6 +70,7 @@ export function drawRhythm(random: Prng, workers: number): RhythmShape {
     again,
     spreadMs: random.pick([0.1, 0.5, 2]),
     aboutFaults: random.pick([0, 0.1, 0.4]),
+    aboutChanges: random.pick([0, 0.2, 0.6]),
     burstGapMs: random.chance(0.2) ? random.pick([5000, 20_000]) : Infinity,
     burstMs: random.pick([100, 500]),
     burstThinkMs: (1000 * workers) / between(random, BURST_COMMANDS_PER_SECOND),
@@ -111,7 +119,12 @@ export function createRhythm({ shape, scheduler, random, moments }: RhythmOption
     const at = moment + between(own, [-ABOUT_MS, ABOUT_MS]);
     scheduler.after(at - scheduler.now(), () => volley(shape.share, own));
   }
-  return { next };
+  const stirring = random.fork('stir');
+  function stir(): void {
+    if (!stirring.chance(shape.aboutChanges)) return;
+    scheduler.after(stirring.exponential(STIR_MS), () => volley(shape.share, stirring));
+  }
+  return { next, stir };
 }
 
 function between(random: Prng, [low, high]: readonly [number, number]): number {

@@ -13,6 +13,9 @@ export interface WorkloadShape {
   /** Blocks of device 0 for reads and writes; locks lie behind them. */
   readonly dataBlocks: number;
   readonly extentMax: number;
+  /** Data lies in islands of so many blocks, far from each other on the medium: what one command does to the journal of
+   *  one of them says nothing about the others. Infinity: in one piece. */
+  readonly islandBlocks: number;
   /** Chance of an extent to lie over the block in the middle, where all meet. */
   readonly hotShare: number;
   readonly locks: number;

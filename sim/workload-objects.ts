@@ -6,7 +6,7 @@
  *   reservers  register, reserve, preempt, release and write behind reservations, on a device of their own
  */
 
-import type { LockOutput, ReservationOutput } from './checkers/objects.ts';
+import type { LockInput, LockOutput, ReservationOutput } from './checkers/objects.ts';
 import type { Open } from './history.ts';
 import type { Outcome } from './initiator.ts';
 import type { Command, ReservationCommand } from './storage.ts';
@@ -15,7 +15,10 @@ import { DATA_DEVICE, execute, RESERVATION_DEVICE } from './worker.ts';
 
 /** A lock goes back to zeros, a value that others have used before. */
 const ZERO_CHANCE = 0.02;
+/** Nor does everybody keep to the protocol: a lock is just written, too. */
+const OVERWRITE_CHANCE = 0.15;
 const NODES_MAX = 64;
+type LockChange = Exclude<LockInput, { kind: 'readBlock' }>;
 /** What a storage has begun when a session ends has ended after this long. */
 const IN_FLIGHT_MS_MAX = 10_000;
 
@@ -38,8 +41,11 @@ export function locker(options: WorkloadOptions): Worker {
   }
 
   function swap(lba: number, expected: readonly number[], values: readonly number[], next: () => void): void {
+    change(lba, { kind: 'compareAndWrite', expected, values }, next);
+  }
+
+  function change(lba: number, input: LockChange, next: () => void): void {
     const attempts: Open<(typeof history.locks)[number]>[] = [];
-    const input = { kind: 'compareAndWrite', expected, values } as const;
     const command = (): Command => {
       attempts.push({ lba, blocks, input, output: undefined, invokedAt: now(), returnedAt: Infinity });
       history.locks.push(attempts.at(-1)!);
@@ -54,11 +60,15 @@ export function locker(options: WorkloadOptions): Worker {
       attempts.at(-1)!.output = output;
       next();
     };
-    execute(options, 'compare and write', { device: DATA_DEVICE, repeatable: false, command, done });
+    const what = input.kind === 'write' ? 'write lock' : 'compare and write';
+    execute(options, what, { device: DATA_DEVICE, repeatable: false, command, done });
   }
 
   return (next) => {
     const lba = shape.dataBlocks + blocks * random.integer(0, shape.locks - 1);
+    // Of more than one block a loss of power may leave a part.
+    if (blocks === 1 && random.chance(OVERWRITE_CHANCE))
+      return change(lba, { kind: 'write', values: [history.newValue()] }, next);
     readLock(lba, (values) => {
       if (values === undefined) return next();
       const zero = random.chance(ZERO_CHANCE);

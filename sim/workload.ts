@@ -36,6 +36,7 @@ export function drawShape(random: Prng, initiators: number, lockBlocksMax: numbe
     reservationWorkers,
     readShare: random.pick([0.2, 0.5, 0.8]),
     rhythm: drawRhythm(random, initiators * (readWriteWorkers + lockWorkers + reservationWorkers)),
+    islandBlocks: random.pick([2, 4, Infinity]),
   };
 }
 
@@ -56,11 +57,16 @@ export function startWorkload(options: WorkloadOptions): void {
 function readerOrWriter(options: WorkloadOptions): Worker {
   const { shape, random, history, now } = options;
   const extent = (): { lba: number; blocks: number } => {
-    const blocks = random.integer(1, Math.min(shape.extentMax, shape.dataBlocks));
-    const hot = shape.dataBlocks >> 1;
-    const [first, last] = random.chance(shape.hotShare)
-      ? [Math.max(0, hot - blocks + 1), Math.min(hot, shape.dataBlocks - blocks)]
-      : [0, shape.dataBlocks - blocks];
+    const { dataBlocks, islandBlocks } = shape;
+    const middle = dataBlocks >> 1;
+    const isHot = random.chance(shape.hotShare);
+    const island = Math.floor((isHot ? middle : random.integer(0, dataBlocks - 1)) / islandBlocks);
+    const begin = island === 0 ? 0 : island * islandBlocks;
+    const end = Math.min(dataBlocks, begin + islandBlocks);
+    const blocks = random.integer(1, Math.min(shape.extentMax, end - begin));
+    const [first, last] = isHot
+      ? [Math.max(begin, middle - blocks + 1), Math.min(middle, end - blocks)]
+      : [begin, end - blocks];
     return { lba: random.integer(first, last), blocks };
   };
 

@@ -44,6 +44,8 @@ export interface FrontParts {
   readonly trace: Trace;
   readonly shape: WorkloadShape;
   readonly observe: (observation: Observation) => void;
+  /** Something changes in the storage: a good moment for commands (rhythm.ts). */
+  readonly stir: () => void;
   /** What is to be wrong with the front on purpose (flaws.ts). */
   readonly flaw: string | undefined;
   /** What will go wrong around it, and whether the last complete copy is spared: for what may be drawn at all. */
@@ -108,6 +110,12 @@ export async function run(options: RunOptions): Promise<RunResult> {
   });
   const nodes = hosts.slice(0, plan.nodes);
   const paths = addLinks(network, plan, random.fork('links'));
+  const rhythm = createRhythm({
+    shape: shape.rhythm,
+    scheduler,
+    random: random.fork('rhythm'),
+    moments: plan.faults.flatMap(({ atMs, durationMs }) => [atMs, atMs + durationMs]),
+  });
   const front = options.createFront({
     scheduler,
     random: random.fork('front'),
@@ -119,6 +127,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
       observations.observe(observation, scheduler.now());
       if (observations.violation !== undefined) scheduler.halt();
     },
+    stir: () => rhythm.stir(),
     flaw: options.flaw,
     kinds: new Set(plan.faults.map(({ kind }) => kind)),
     budget: options.budget,
@@ -127,12 +136,6 @@ export async function run(options: RunOptions): Promise<RunResult> {
   attach(network, hosts, plan.nodes, front);
 
   let stopped = false;
-  const rhythm = createRhythm({
-    shape: shape.rhythm,
-    scheduler,
-    random: random.fork('rhythm'),
-    moments: plan.faults.flatMap(({ atMs, durationMs }) => [atMs, atMs + durationMs]),
-  });
   const initiators = hosts.slice(plan.nodes).map((host) => {
     const own = random.fork(`initiator ${host.id}`);
     const links = paths.filter(({ initiator }) => initiator === host.id);

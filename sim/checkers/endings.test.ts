@@ -45,11 +45,11 @@ test('a command has its bound from when it was sent, or from when faults stopped
   assert.equal(checkAnswers(command(980, Infinity), bound), undefined);
 });
 
-test('an epoch serves alone, never after a later one; a full resync has a reason', () => {
-  const served = (epoch: number, epochId: number): Observation => ({
+test('an epoch serves alone, never after a later one, with equal members; a full resync has a reason', () => {
+  const served = (epoch: number, epochId: number, device = 0): Observation => ({
     kind: 'served',
     node: 1,
-    device: 0,
+    device,
     epoch,
     epochId,
   });
@@ -61,7 +61,11 @@ test('an epoch serves alone, never after a later one; a full resync has a reason
   assert.equal(ruleOf(served(1, 5), served(1, 5), served(2, 6)), undefined);
   assert.equal(ruleOf(served(2, 6), served(1, 5)), 'oldEpochServes');
   assert.equal(ruleOf(served(2, 6), served(2, 7)), 'twoEpochsServe');
-  assert.equal(ruleOf(served(2, 6), { ...served(1, 5), device: 1 }), undefined);
+  assert.equal(ruleOf(served(2, 6), served(1, 5, 1)), undefined);
+  const settled = (node: number, ...values: (number | undefined)[]) => ({ node, values });
+  const compared = (...replicas: ReturnType<typeof settled>[]) => ruleOf({ kind: 'compared', replicas });
+  assert.equal(compared(settled(1, 7, 8), settled(2, 7, undefined), settled(3, 7, 8)), undefined);
+  assert.equal(compared(settled(1, 7, 8), settled(2, 7, undefined), settled(3, 7, 9)), 'membersDiffer');
   const resync = { kind: 'fullResync', node: 1, device: 0 } as const;
   assert.equal(ruleOf({ ...resync, reason: 'disk replaced' }), undefined);
   assert.equal(ruleOf({ ...resync, reason: '' }), 'fullResyncWithoutReason');

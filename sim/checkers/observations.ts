@@ -3,6 +3,7 @@
  *
  *   served      a read was answered, or a write acknowledged, under this epoch: no other epoch of that number may ever
  *               serve, and none with a lower number once a higher one has served
+ *   compared    what the members of one epoch hold at the same moment, where no change is on its way: the same
  *   fullResync  a whole replica is compared: only for a recorded reason
  */
 
@@ -15,10 +16,17 @@ export type Observation =
       readonly epoch: number;
       readonly epochId: number;
     }
+  | { readonly kind: 'compared'; readonly replicas: readonly SettledReplica[] }
   | { readonly kind: 'fullResync'; readonly node: number; readonly device: number; readonly reason: string };
 
+export interface SettledReplica {
+  readonly node: number;
+  /** Block by block; undefined: not settled. */
+  readonly values: readonly (number | undefined)[];
+}
+
 export interface ObservationViolation {
-  readonly rule: 'twoEpochsServe' | 'oldEpochServes' | 'fullResyncWithoutReason';
+  readonly rule: 'twoEpochsServe' | 'oldEpochServes' | 'membersDiffer' | 'fullResyncWithoutReason';
   readonly explanation: string;
 }
 
@@ -37,6 +45,7 @@ export function createObservationChecker(): ObservationChecker {
   let violation: ObservationViolation | undefined;
 
   function judge(observation: Observation): ObservationViolation | undefined {
+    if (observation.kind === 'compared') return compare(observation.replicas);
     const { node, device } = observation;
     if (observation.kind === 'fullResync') {
       if (observation.reason !== '') return undefined;
@@ -62,4 +71,18 @@ export function createObservationChecker(): ObservationChecker {
       return violation;
     },
   };
+}
+
+function compare(replicas: readonly SettledReplica[]): ObservationViolation | undefined {
+  for (const [at, one] of replicas.entries())
+    for (const other of replicas.slice(at + 1)) {
+      const block = one.values.findIndex((value, i) => {
+        const its = other.values[i];
+        return value !== undefined && its !== undefined && value !== its;
+      });
+      if (block < 0) continue;
+      const explanation = `both serve, and of block ${block} node ${one.node} holds ${one.values[block]}, node ${other.node} ${other.values[block]}`;
+      return { rule: 'membersDiffer', explanation };
+    }
+  return undefined;
 }

@@ -18,7 +18,7 @@ function runAs(seed: number, carriage: Carriage): Promise<RunResult> {
     ...settings[seed % settings.length]!,
     seed,
     plan: planOf({ front: 'mirror', seed, seconds: SECONDS }),
-    createFront: (parts) => createMirrorFront(parts, carriage),
+    createFront: (parts) => createMirrorFront(parts, { carriage }),
   });
 }
 

@@ -166,7 +166,7 @@ export class MirrorCommands {
   }
 
   #lba(lba: number): number {
-    return lbaOf(lba, this.#shape.dataBlocks);
+    return lbaOf(lba, this.#shape);
   }
 }
 

@@ -11,17 +11,16 @@ import type { Session, StorageFront } from '../storage.ts';
 import { createArbiter } from './arbiter.ts';
 import { blocksOf } from '../workload.ts';
 import { MirrorHost } from './mirror-host.ts';
-import { type Carriage, drawSite } from './mirror-site.ts';
+import { drawSite, type SiteFocus } from './mirror-site.ts';
 
+const COMPARE_MS = 200;
 const ADMINISTRATOR_MS = 2000;
 const ADMINISTRATOR_PATIENCE = 4;
 const STOPPED_MS = 3000;
 
-/** `carriage`: the seed decides if it is not said. */
-export function createMirrorFront(parts: FrontParts, carriage?: Carriage): StorageFront {
+export function createMirrorFront(parts: FrontParts, focus?: SiteFocus): StorageFront {
   const { hosts, random, scheduler, shape } = parts;
-  const site = drawSite(random.fork('site'), hosts.length, parts);
-  const drawn = { ...site, carriage: carriage ?? site.carriage };
+  const drawn = drawSite(random.fork('site'), hosts.length, parts, focus);
   const arbiter = createArbiter(drawn.site.nodes);
   const nodes = hosts.map(
     (host) => new MirrorHost({ parts, host, drawn, arbiter, random: random.fork(`node ${host.id}`), digest }),
@@ -52,6 +51,18 @@ export function createMirrorFront(parts: FrontParts, carriage?: Carriage): Stora
     withData.reduce((a, b) => (b.accepted > a.accepted ? b : a)).force();
   };
   administrate();
+
+  /** Members of one configuration hold the same, but for changes on their way. */
+  const compare = (): void => {
+    scheduler.after(COMPARE_MS, compare);
+    const serving = withData.filter((node) => node.serves !== undefined);
+    const newest = Math.max(0, ...serving.map((node) => node.serves!.term));
+    const replicas = serving
+      .filter((node) => node.serves!.term === newest)
+      .map((node) => ({ node: node.number - 1, values: node.settledContent(blocksOf(shape)) }));
+    if (replicas.length > 1) parts.observe({ kind: 'compared', replicas });
+  };
+  compare();
 
   return {
     open: (session, drop) => nodes[session.node]!.open(session, drop),

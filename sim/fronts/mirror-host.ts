@@ -285,14 +285,22 @@ export class MirrorHost {
 
   /** What the copy holds, cached or not. */
   content(blocks: number): number[] {
-    const { medium } = this.#data.device;
+    return Array.from({ length: blocks }, (_, block) => this.#valueOf(block));
+  }
+
+  /** The same; undefined where a change is on its way, as far as this node knows. */
+  settledContent(blocks: number): (number | undefined)[] {
     const { shape } = this.#options.parts;
-    const { cache } = this.#process ?? {};
-    return Array.from({ length: blocks }, (_, block) => {
-      const lba = lbaOf(block, shape.dataBlocks);
-      const bytes = cache?.peek(lba) ?? medium.read(lba)?.bytes;
-      return bytes === undefined ? 0 : decodeBlocks(bytes, BLOCK_LENGTH)[0]!;
-    });
+    const log = this.#process?.node.replica.log;
+    return Array.from({ length: blocks }, (_, block) =>
+      log?.unreadable(lbaOf(block, shape), 1) === undefined ? this.#valueOf(block) : undefined,
+    );
+  }
+
+  #valueOf(block: number): number {
+    const lba = lbaOf(block, this.#options.parts.shape);
+    const bytes = this.#process?.cache?.peek(lba) ?? this.#data.device.medium.read(lba)?.bytes;
+    return bytes === undefined ? 0 : decodeBlocks(bytes, BLOCK_LENGTH)[0]!;
   }
 
   async #open(start: number): Promise<void> {
@@ -333,7 +341,7 @@ export class MirrorHost {
         claim: (_base, members, term) => this.#claim(members, term),
         dropSessions: () => this.#dropSessions(),
         onFailed: () => this.#failed(start),
-        onChanged: () => undefined,
+        onChanged: () => parts.stir(),
       },
     });
     if (start !== this.#starts) return node?.abandon();
@@ -411,13 +419,14 @@ export class MirrorHost {
   /** What was confirmed is answered a little later, perhaps after a pause in which others went on: that is no harm. */
   #served(node: MirrorNode): void {
     if (this.#options.drawn.confirmsReads) return;
+    const { parts } = this.#options;
     const { configuration } = node.state;
-    this.#options.parts.observe({
+    parts.observe({
       kind: 'served',
       node: this.#options.host.id,
       device: 0,
       epoch: configuration.term,
-      epochId: configuration.term,
+      epochId: Number.parseInt(configuration.id.slice(-13), 16),
     });
   }
 }

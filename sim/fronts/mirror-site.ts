@@ -22,15 +22,24 @@ const VOTES = ['majority', 'majority', 'heartbeat'] as const;
 const JOURNALS: readonly JournalStrategy[] = ['ram', 'failure', 'continuous'];
 const POLICIES: readonly IsolationPolicy[] = ['arbitrate', 'suspendLow'];
 
+/** What is not left to the seed. */
+export interface SiteFocus {
+  readonly strategy?: 'majority' | 'heartbeat';
+  readonly policy?: WritePolicy;
+  readonly carriage?: Carriage;
+}
+
 /** Hosts are numbered from 0, replicas and the witness from 1; a witness is the last host. */
 export function drawSite(
   random: Prng,
   hosts: number,
   { kinds, budget, oneByOne }: Pick<FrontParts, 'kinds' | 'budget' | 'oneByOne'>,
+  focus: SiteFocus = {},
 ): MirrorSite {
   // Of two without a witness nobody goes on alone.
   const votes = oneByOne && hosts === 2 ? (['heartbeat'] as const) : VOTES;
-  const kind = random.pick(votes);
+  const drawn = random.pick(votes);
+  const kind = focus.strategy ?? drawn;
   const withWitness = kind === 'majority' && hosts > 2 && random.chance(0.5);
   const count = withWitness ? hosts - 1 : hosts;
   const nodes = Array.from({ length: count }, (_, at) => at + 1);
@@ -48,11 +57,11 @@ export function drawSite(
           : { kind, policy: oneByOne ? 'arbitrate' : random.pick(POLICIES) },
     },
     // With write-back caches everybody at once must not die.
-    policy: budget && random.chance(0.5) ? 'back' : 'through',
+    policy: focus.policy ?? (budget && random.chance(0.5) ? 'back' : 'through'),
     journal: random.pick(JOURNALS),
     // A machine whose clock stands still does not know when its lease is over.
     confirmsReads: kinds.has('vmPause') || random.chance(0.3),
     // Not all: with bytes a run takes 10 to 20 % longer.
-    carriage: random.chance(BYTES_CHANCE) ? 'asBytes' : 'asObjects',
+    carriage: focus.carriage ?? (random.chance(BYTES_CHANCE) ? 'asBytes' : 'asObjects'),
   };
 }

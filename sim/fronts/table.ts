@@ -4,10 +4,12 @@
 
 import type { FaultKind } from '../faults.ts';
 import type { Flaw } from '../flaws.ts';
-import { LOUD_KINDS } from '../nemesis.ts';
+import { LOUD_KINDS, type Pace } from '../nemesis.ts';
 import type { StorageFront } from '../storage.ts';
 import type { FrontParts, RunOptions } from '../world.ts';
+import { FOCUS } from './mirror-focus.ts';
 import { createMirrorFront } from './mirror-front.ts';
+import type { SiteFocus } from './mirror-site.ts';
 import { createDiskFront, DISK_FLAWS } from './disk-front.ts';
 import { createRegisterFront, REGISTER_FLAWS } from './register-front.ts';
 
@@ -23,6 +25,8 @@ export interface FrontKind {
 export interface Setting extends Pick<RunOptions, 'budget' | 'judged' | 'lockBlocksMax' | 'answerBoundMs'> {
   readonly nodes: readonly number[];
   readonly kinds: readonly FaultKind[];
+  /** Other than that of the swarm. */
+  readonly pace?: Pace;
 }
 
 /** The disk front is one node that must survive what stops it. */
@@ -90,7 +94,7 @@ export const FRONTS = {
     flaws: DISK_FLAWS,
   },
   mirror: {
-    create: createMirrorFront,
+    create: (parts: FrontParts) => createMirrorFront(parts),
     settings: [
       { nodes: [2, 3, 4], kinds: FORGETFUL_NEVER, budget: true, judged: 'everything' },
       { nodes: [2, 3, 4], kinds: CLOCKS_RUN, budget: true, judged: 'everything' },
@@ -106,7 +110,21 @@ export const FRONTS = {
     ],
     flaws: {},
   },
+  'mirror-cuts': focused(FOCUS.cuts),
+  'mirror-heartbeat': focused(FOCUS.heartbeat, { strategy: 'heartbeat' }),
+  'mirror-pauses': focused(FOCUS.pauses),
+  'mirror-paths': focused(FOCUS.paths),
+  'mirror-crashes': focused(FOCUS.crashes),
+  'mirror-caches': focused(FOCUS.caches, { policy: 'back' }),
+  'mirror-outages': focused(FOCUS.outages),
+  'mirror-disks': focused(FOCUS.disks),
+  'mirror-links': focused(FOCUS.links),
 } as const satisfies Readonly<Record<string, FrontKind>>;
+
+/** The mirror under a few kinds of faults. */
+function focused(setting: Setting, site: SiteFocus = {}): FrontKind {
+  return { create: (parts) => createMirrorFront(parts, site), settings: [setting], flaws: {} };
+}
 
 export type FrontName = keyof typeof FRONTS;
 

@@ -168,9 +168,12 @@ export class Reads {
         return read.done(fail(fault));
       }
       ports.trace('warn', 'mirror.read.repaired', { lba, blocks, cause: fault });
-      void then(repair(this.#replica, { kind: 'write', lba, blocks, data }, watch), () =>
-        this.#fetched(read, { segments: data, release: () => undefined }),
-      );
+      void then(repair(this.#replica, { kind: 'write', lba, blocks, data }, watch), (repaired) => {
+        // A flush that failed has lost more than these blocks.
+        if (!repaired.ok) ports.onCopyFailed(repaired.fault);
+        if (this.#replica.installed !== installed) return this.#enqueue(read);
+        this.#fetched(read, { segments: data, release: () => undefined });
+      });
     });
   }
 
