@@ -6,7 +6,16 @@ import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 
-const TEST = ['libiscsi-bin', 'qemu-utils', 'qemu-block-extra', 'fio', 'sg3-utils', 'iproute2', 'e2fsprogs'];
+const TEST = [
+  'libiscsi-bin',
+  'qemu-utils',
+  'qemu-block-extra',
+  'fio',
+  'sg3-utils',
+  'iproute2',
+  'e2fsprogs',
+  'etcd-server',
+];
 const MODELS = ['spin', 'gcc', 'libc6-dev'];
 const GUEST = process.arch === 'x64' ? ['mmdebstrap', 'user-mode-linux'] : [];
 const SYSTEM = {

@@ -66,7 +66,6 @@ export async function createMirrorCluster(count: number): Promise<MirrorCluster>
         },
         sendReplica: (to, message) => channels.get(`${self}>${to}`)?.send({ kind: 'replica', message }),
         isCongested: () => false,
-        claim: () => Promise.resolve(false),
         dropSessions: () => undefined,
         onFailed: (reason) => {
           throw new Error(`node ${self}: ${reason}`);

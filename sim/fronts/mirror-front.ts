@@ -8,9 +8,9 @@ import type { Configuration } from '../../src/cluster/configuration.ts';
 import type { FrontParts } from '../world.ts';
 import type { Link } from '../link.ts';
 import type { Session, StorageFront } from '../storage.ts';
-import { createArbiter } from './arbiter.ts';
+import { SimulatedVotes } from '../vote-store.ts';
 import { blocksOf } from '../workload.ts';
-import { MirrorHost } from './mirror-host.ts';
+import { firstVotes, MirrorHost } from './mirror-host.ts';
 import { drawSite, type SiteFocus } from './mirror-site.ts';
 
 const COMPARE_MS = 200;
@@ -21,12 +21,14 @@ const STOPPED_MS = 3000;
 export function createMirrorFront(parts: FrontParts, focus?: SiteFocus): StorageFront {
   const { hosts, random, scheduler, shape } = parts;
   const drawn = drawSite(random.fork('site'), hosts.length, parts, focus);
-  const arbiter = createArbiter(drawn.site.nodes);
+  const first = firstConfiguration(drawn.site.nodes);
+  const votes = new SimulatedVotes(scheduler, random.fork('votes'), drawn.trouble);
+  votes.replace(firstVotes(drawn.site, first));
   const nodes = hosts.map(
-    (host) => new MirrorHost({ parts, host, drawn, arbiter, random: random.fork(`node ${host.id}`), digest }),
+    (host) => new MirrorHost({ parts, host, drawn, votes, random: random.fork(`node ${host.id}`), digest }),
   );
   const withData = nodes.filter((node) => drawn.site.nodes.includes(node.number));
-  for (const node of nodes) node.format(firstConfiguration(drawn.site.nodes));
+  for (const node of nodes) node.format(first);
   for (const node of nodes) node.start();
 
   // A disk that is about to fail counts as failed, lest the other one is hit, too.

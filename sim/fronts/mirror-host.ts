@@ -9,7 +9,8 @@
 import { assert } from '../../src/base/assert.ts';
 import type { Prng } from '../../src/base/prng.ts';
 import { NO_UUID } from '../../src/base/uuid.ts';
-import { type Configuration, votersOf } from '../../src/cluster/configuration.ts';
+import { type Configuration, type Site, votersOf } from '../../src/cluster/configuration.ts';
+import { CLAIM, encodeRegister, VOTE } from '../../src/cluster/registers.ts';
 import { encodeSuperblock, SUPERBLOCK_LENGTH } from '../../src/cluster/superblock-format.ts';
 import { MirrorNode } from '../../src/engine/mirror/mirror-node.ts';
 import type { ChannelMessage } from '../../src/engine/mirror/wire.ts';
@@ -23,11 +24,11 @@ import type { Link } from '../link.ts';
 import { SECTOR_LENGTH } from '../medium.ts';
 import type { Answer, Command, Session } from '../storage.ts';
 import type { StreamEnd, StreamHandlers } from '../stream.ts';
+import type { SimulatedVotes } from '../vote-store.ts';
 import type { FrontParts } from '../world.ts';
 import { decodeBlocks } from '../block-codec.ts';
 import { MirrorCommands } from './mirror-commands.ts';
 import { BLOCK_LENGTH, DEVICE_BLOCKS, lbaOf } from './mirror-layout.ts';
-import type { Arbiter } from './arbiter.ts';
 import { type Carrier, createCodingCarrier, plainCarrier } from './mirror-carrier.ts';
 import { NodeLinks } from './mirror-links.ts';
 import type { MirrorSite } from './mirror-site.ts';
@@ -37,7 +38,8 @@ export interface MirrorHostOptions {
   readonly parts: FrontParts;
   readonly host: Host;
   readonly drawn: MirrorSite;
-  readonly arbiter: Arbiter;
+  /** The stored vote of the witness, or what the arbiter knows. */
+  readonly votes: SimulatedVotes;
   readonly random: Prng;
   readonly digest: (data: readonly Uint8Array[]) => string;
 }
@@ -54,8 +56,14 @@ const GUARD_EVERY_MS = 250;
 const DEVICE = 'd'.repeat(32);
 const GEOMETRY = { blockLength: BLOCK_LENGTH, blockCount: DEVICE_BLOCKS } as const;
 const DISK_SOURCE = 1_000;
-const ARBITER_MS = 20;
-const ARBITER_AWAY_CHANCE = 0.1;
+
+/** What lies in the store when the device is made. */
+export function firstVotes({ strategy }: Site, first: Configuration): Uint8Array {
+  const { term, members } = first;
+  return strategy.kind === 'majority'
+    ? encodeRegister(VOTE, DEVICE, { promised: term, accepted: first })
+    : encodeRegister(CLAIM, DEVICE, { term, members });
+}
 
 export class MirrorHost {
   /** As replica or witness: from 1. */
@@ -123,12 +131,16 @@ export class MirrorHost {
     const { node } = this.#process ?? {};
     if (node === undefined) return false;
     const { membership } = node;
-    const voters = votersOf(this.#options.drawn.site);
+    const { site, hasStoredVote } = this.#options.drawn;
+    const voters = votersOf(site);
     const now = this.#options.host.clock.now();
     return (
       membership.role !== 'serving' &&
       membership.role !== 'failed' &&
-      voters.every((voter) => voter === this.number || membership.peers.isJoined(voter, now))
+      voters.every((voter) => {
+        const isStored = hasStoredVote && !site.nodes.includes(voter);
+        return isStored ? membership.peers.hears(voter, now) : membership.peers.isJoined(voter, now);
+      })
     );
   }
 
@@ -304,7 +316,7 @@ export class MirrorHost {
   }
 
   async #open(start: number): Promise<void> {
-    const { drawn, host, parts, random, digest } = this.#options;
+    const { drawn, host, parts, random, digest, votes } = this.#options;
     const flat = openFlatStore({ disk: this.#data, blockLength: BLOCK_LENGTH, writeCache: 'back' });
     assert(flat.ok, 'the data disk is whole blocks');
     const cache = drawn.policy === 'back' ? createRamCache(flat.value, host.clock, random) : undefined;
@@ -321,6 +333,7 @@ export class MirrorHost {
       store,
       records: this.#records,
       copyId: NO_UUID.replace(/0$/, 'c'),
+      votes: drawn.site.strategy.kind === 'heartbeat' || drawn.hasStoredVote ? votes.of(host) : undefined,
       ports: {
         clock: host.clock,
         trace: (_level, event, fields) => parts.trace.explain(event, host.id, fields ?? {}),
@@ -338,7 +351,6 @@ export class MirrorHost {
         },
         sendReplica: (to, message) => this.#links?.send(to, { kind: 'replica', message }),
         isCongested: (to) => this.#links?.isCongested(to) ?? false,
-        claim: (_base, members, term) => this.#claim(members, term),
         dropSessions: () => this.#dropSessions(),
         onFailed: () => this.#failed(start),
         onChanged: () => parts.stir(),
@@ -384,17 +396,6 @@ export class MirrorHost {
     if (node === undefined) return;
     if (message.kind === 'replica') node.onReplica(from, message.message);
     else node.onControl(from, message.message);
-  }
-
-  #claim(members: readonly number[], term: number): Promise<boolean> {
-    const { host, random, arbiter } = this.#options;
-    return new Promise((resolve) => {
-      host.clock.after(random.exponential(ARBITER_MS), () => {
-        if (random.chance(ARBITER_AWAY_CHANCE)) return resolve(false);
-        const isOurs = arbiter.claim(this.number, members, term);
-        host.clock.after(random.exponential(ARBITER_MS), () => resolve(isOurs));
-      });
-    });
   }
 
   /** Sessions that have been silent are given up before their initiators can have gone on elsewhere. */

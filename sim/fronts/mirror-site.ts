@@ -3,6 +3,7 @@
 import type { Prng } from '../../src/base/prng.ts';
 import type { IsolationPolicy, Site } from '../../src/cluster/configuration.ts';
 import type { JournalStrategy } from '../../src/journal/recovery.ts';
+import { drawTrouble, type VoteTrouble } from '../vote-store.ts';
 import type { FrontParts } from '../world.ts';
 import type { WritePolicy } from '../../src/replication/ports.ts';
 
@@ -13,12 +14,19 @@ export interface MirrorSite {
   readonly confirmsReads: boolean;
   /** How messages between nodes travel. */
   readonly carriage: Carriage;
+  /** The witness is a vote in a store, not a host. */
+  readonly hasStoredVote: boolean;
+  /** Of that store, or of the arbiter's. */
+  readonly trouble: VoteTrouble;
 }
 
 export type Carriage = 'asObjects' | 'asBytes';
 
 const BYTES_CHANCE = 1 / 8;
 const VOTES = ['majority', 'majority', 'heartbeat'] as const;
+const WITNESSES = ['none', 'host', 'stored'] as const;
+/** Of two without a witness nobody goes on alone. */
+const WITNESSES_OF_TWO = ['none', 'stored'] as const;
 const JOURNALS: readonly JournalStrategy[] = ['ram', 'failure', 'continuous'];
 const POLICIES: readonly IsolationPolicy[] = ['arbitrate', 'suspendLow'];
 
@@ -29,19 +37,17 @@ export interface SiteFocus {
   readonly carriage?: Carriage;
 }
 
-/** Hosts are numbered from 0, replicas and the witness from 1; a witness is the last host. */
+/** Hosts are numbered from 0, replicas and the witness from 1; a witness is the last host, or comes after it. */
 export function drawSite(
   random: Prng,
   hosts: number,
   { kinds, budget, oneByOne }: Pick<FrontParts, 'kinds' | 'budget' | 'oneByOne'>,
   focus: SiteFocus = {},
 ): MirrorSite {
-  // Of two without a witness nobody goes on alone.
-  const votes = oneByOne && hosts === 2 ? (['heartbeat'] as const) : VOTES;
-  const drawn = random.pick(votes);
-  const kind = focus.strategy ?? drawn;
-  const withWitness = kind === 'majority' && hosts > 2 && random.chance(0.5);
-  const count = withWitness ? hosts - 1 : hosts;
+  const votes = random.pick(VOTES);
+  const kind = focus.strategy ?? votes;
+  const witness = kind === 'majority' ? drawWitness(random, hosts, oneByOne) : 'none';
+  const count = witness === 'host' ? hosts - 1 : hosts;
   const nodes = Array.from({ length: count }, (_, at) => at + 1);
   // Any order of priorities.
   for (let at = nodes.length - 1; at > 0; at--) {
@@ -53,7 +59,7 @@ export function drawSite(
       nodes,
       strategy:
         kind === 'majority'
-          ? { kind, witness: withWitness ? hosts : undefined }
+          ? { kind, witness: witness === 'none' ? undefined : count + 1 }
           : { kind, policy: oneByOne ? 'arbitrate' : random.pick(POLICIES) },
     },
     // With write-back caches everybody at once must not die.
@@ -63,5 +69,12 @@ export function drawSite(
     confirmsReads: kinds.has('vmPause') || random.chance(0.3),
     // Not all: with bytes a run takes 10 to 20 % longer.
     carriage: focus.carriage ?? (random.chance(BYTES_CHANCE) ? 'asBytes' : 'asObjects'),
+    hasStoredVote: witness === 'stored',
+    trouble: drawTrouble(random.fork('trouble'), oneByOne),
   };
+}
+
+function drawWitness(random: Prng, hosts: number, oneByOne: boolean): (typeof WITNESSES)[number] {
+  if (hosts > 2) return random.pick(WITNESSES);
+  return oneByOne ? 'stored' : random.pick(WITNESSES_OF_TWO);
 }

@@ -10,10 +10,10 @@ import { createNetwork, type Network } from '../network.ts';
 import { createScheduler, type Scheduler } from '../scheduler.ts';
 import type { Answer, Command, Session } from '../storage.ts';
 import { createTrace, type Trace } from '../trace.ts';
+import { drawTrouble, SimulatedVotes } from '../vote-store.ts';
 import { drawShape } from '../workload.ts';
 import { digest, firstConfiguration } from './mirror-front.ts';
-import { createArbiter } from './arbiter.ts';
-import { MirrorHost } from './mirror-host.ts';
+import { firstVotes, MirrorHost } from './mirror-host.ts';
 
 export interface ScenarioOptions {
   readonly site: Site;
@@ -64,11 +64,20 @@ export class Scenario {
       budget: true,
       oneByOne: false,
     };
-    const drawn = { site, policy: 'through', journal, confirmsReads: false, carriage: 'asBytes' } as const;
-    const arbiter = createArbiter(site.nodes);
+    const trouble = drawTrouble(random.fork('trouble'), true);
+    const drawn = {
+      site,
+      policy: 'through',
+      journal,
+      confirmsReads: false,
+      carriage: 'asBytes',
+      hasStoredVote: false,
+      trouble,
+    } as const;
+    const votes = new SimulatedVotes(scheduler, random.fork('votes'), trouble);
+    votes.replace(firstVotes(site, firstConfiguration(site.nodes)));
     this.#nodes = this.#hosts.map(
-      (host) =>
-        new MirrorHost({ parts, host, drawn, arbiter, random: random.fork(`node ${host.id}`), digest }),
+      (host) => new MirrorHost({ parts, host, drawn, votes, random: random.fork(`node ${host.id}`), digest }),
     );
     for (const host of this.#hosts) {
       const node = this.#nodes[host.id]!;

@@ -158,9 +158,9 @@ export const CHOICE_PLANTS: Catalogue = {
     seedsMax: 10,
   },
   arbiterLetsAnybodyGoOn: {
-    file: 'sim/fronts/arbiter.ts',
-    find: 'if (term < last.term || !last.members.includes(by)) return false;',
-    replace: 'if (term < last.term) return false;',
+    file: 'src/cluster/stored-claims.ts',
+    find: 'term > record.term && record.members.includes(this.#self)',
+    replace: 'term > record.term',
     what: 'the arbiter lets a node go on that others have left behind',
     foundBy: WRONG_EPOCH,
     focus: 'mirror-heartbeat',

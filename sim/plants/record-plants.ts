@@ -66,9 +66,9 @@ export const RECORD_PLANTS: Catalogue = {
     open: 'needs a flush that a change of configuration ends, and a loss of power before the next one',
   },
   journalIsNotTold: {
-    file: NODE,
-    find: 'if (!(await this.#journal.partnerLeft(node, base, touched, map)).ok) return false;',
-    replace: 'void base;\n          void map;',
+    file: 'src/engine/mirror/tell-journal.ts',
+    find: ': journal.partnerLeft(node, difference.base, touched, difference.map));',
+    replace: ': Promise.resolve({ ok: true }));',
     what: 'the journal does not learn who is absent',
     foundBy: STOPPED,
     focus: 'mirror-outages',

@@ -4,8 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import type { IsolationPolicy } from './configuration.ts';
-import { SmallCluster } from './testing/small-cluster.ts';
+import { SmallCluster, type SmallStrategy } from './testing/small-cluster.ts';
 import { LEASE_MS } from './times.ts';
 
 /** Until everybody has found everybody; nodes of a later place wait longer before they propose. */
@@ -33,7 +32,7 @@ async function together(...of: ConstructorParameters<typeof SmallCluster>): Prom
   return cluster;
 }
 
-for (const strategy of ['majority', 'witness', 'suspendLow', 'arbitrate', 'continue'] as const)
+for (const strategy of ['majority', 'witness', 'stored', 'suspendLow', 'arbitrate', 'continue'] as const)
   test(`${strategy}: two nodes come to serve together`, async () => {
     await together(strategy);
   });
@@ -96,9 +95,10 @@ test('a failed copy of two is no lost vote under majority', async () => {
   assert.deepEqual(cluster.serving, [2]);
 });
 
-const ISOLATED: readonly (readonly [IsolationPolicy | 'majority' | 'witness', readonly number[]])[] = [
+const ISOLATED: readonly (readonly [SmallStrategy, readonly number[]])[] = [
   ['majority', []],
   ['witness', [1]],
+  ['stored', [1]],
   ['suspendLow', [1]],
   ['arbitrate', [1]],
 ];

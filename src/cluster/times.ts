@@ -22,3 +22,5 @@ export const CLAIM_DEFERENCE_MS = 1000;
 export const PROPOSAL_MS_MAX = 4000;
 /** Initiators' sessions are dropped when the process stood still for so long. */
 export const STALL_MS = 500;
+/** An operation of a VoteStore that takes longer has failed, as far as anyone who asked is concerned. */
+export const STORE_MS = 1000;

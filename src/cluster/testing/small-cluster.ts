@@ -1,48 +1,24 @@
 /** A few memberships that hear each other over links that can be cut one by one; time moves when told. */
 
-import type { Clock, Timer } from '../../ports/clock.ts';
 import { type Configuration, type IsolationPolicy, type Site, votersOf } from '../configuration.ts';
 import { Membership, type MembershipPorts, type Standing } from '../membership.ts';
 import type { Beat, BeatAnswer, Control } from '../messages.ts';
+import { CLAIM, encodeRegister, VOTE } from '../registers.ts';
+import { StoredClaims } from '../stored-claims.ts';
+import { StoredVoter } from '../stored-voter.ts';
 import { BEAT_MS } from '../times.ts';
+import { MemoryVotes } from './memory-votes.ts';
+import { SteppedClock } from './stepped-clock.ts';
 
 const LINK_MS = 1;
 const SAVE_MS = 1;
-/** Promises that one action may settle one after the other. */
-const TURNS = 20;
 const FIRST: Configuration = { term: 1, id: 'f'.repeat(32), members: [1, 2], learners: [] };
 
+const DEVICE = 'd'.repeat(32);
+
 export type LinkKind = 'sync' | 'heartbeat';
-
-/** Time that moves when told, and what an action led to comes before the next one. */
-class SteppedClock implements Clock {
-  #time = 0;
-  #timers: { readonly at: number; readonly action: () => void }[] = [];
-
-  now(): number {
-    return this.#time;
-  }
-
-  after(delayMs: number, action: () => void): Timer {
-    const timer = { at: this.#time + Math.max(0, delayMs), action };
-    this.#timers.push(timer);
-    return { cancel: () => void (this.#timers = this.#timers.filter((other) => other !== timer)) };
-  }
-
-  async advance(ms: number): Promise<void> {
-    const until = this.#time + ms;
-    for (;;) {
-      const due = this.#timers.filter(({ at }) => at <= until).toSorted((a, b) => a.at - b.at)[0];
-      if (due === undefined) break;
-      this.#timers = this.#timers.filter((timer) => timer !== due);
-      this.#time = due.at;
-      due.action();
-      // oxlint-disable-next-line no-await-in-loop -- what it led to comes before the next action
-      for (let turn = 0; turn < TURNS; turn++) await Promise.resolve();
-    }
-    this.#time = until;
-  }
-}
+/** `stored`: majority with a witness whose vote lies in a store. */
+export type SmallStrategy = IsolationPolicy | 'majority' | 'witness' | 'stored';
 
 /** What outlives a process of one node. */
 interface Machine {
@@ -50,6 +26,7 @@ interface Machine {
   canSave: boolean;
   membership: Membership<string>;
   incarnation: number;
+  voter: StoredVoter<string> | undefined;
 }
 
 export class SmallCluster {
@@ -59,23 +36,31 @@ export class SmallCluster {
   readonly stoodBack: (readonly [node: number, reason: string])[] = [];
   readonly #machines = new Map<number, Machine>();
   readonly #cut = new Set<string>();
-  #arbiter: { readonly term: number; readonly members: readonly number[] } = FIRST;
+  /** The vote of a stored witness, or what the arbiter knows. */
+  readonly votes = new MemoryVotes();
+  readonly #storedWitness: number | undefined;
 
-  constructor(strategy: IsolationPolicy | 'majority' | 'witness', count = 2) {
+  constructor(strategy: SmallStrategy, count = 2) {
     const nodes = Array.from({ length: count }, (_, at) => at + 1);
-    const witness = strategy === 'witness' ? count + 1 : undefined;
+    const witness = strategy === 'witness' || strategy === 'stored' ? count + 1 : undefined;
+    this.#storedWitness = strategy === 'stored' ? witness : undefined;
     this.site = {
       nodes,
       strategy:
-        strategy === 'majority' || strategy === 'witness'
+        strategy === 'majority' || strategy === 'witness' || strategy === 'stored'
           ? { kind: 'majority', witness }
           : { kind: 'heartbeat', policy: strategy },
     };
     const first = { ...FIRST, members: nodes };
-    this.#arbiter = first;
+    this.votes.replace(
+      this.site.strategy.kind === 'majority'
+        ? encodeRegister(VOTE, DEVICE, { promised: first.term, accepted: first })
+        : encodeRegister(CLAIM, DEVICE, { term: first.term, members: nodes }),
+    );
     const standing = { promised: 1, accepted: first, bound: nodes, isOut: false, isDiverged: false };
     for (const node of votersOf(this.site)) {
-      const machine = { standing, canSave: true, incarnation: 1 };
+      if (node === this.#storedWitness) continue;
+      const machine = { standing, canSave: true, incarnation: 1, voter: this.#newVoter(node, 1) };
       this.#machines.set(node, { ...machine, membership: this.#newMembership(node, standing, 1) });
     }
     this.#tick();
@@ -115,11 +100,29 @@ export class SmallCluster {
     machine.incarnation += 1;
     machine.canSave = true;
     machine.membership = this.#newMembership(node, machine.standing, machine.incarnation);
+    machine.voter?.close();
+    machine.voter = this.#newVoter(node, machine.incarnation);
   }
 
   #tick(): void {
     for (const { membership } of this.#machines.values()) membership.tick();
     this.clock.after(BEAT_MS, () => this.#tick());
+  }
+
+  #newVoter(self: number, incarnation: number): StoredVoter<string> | undefined {
+    const witness = this.#storedWitness;
+    if (witness === undefined) return undefined;
+    return new StoredVoter<string>({
+      store: this.votes.of(self),
+      device: DEVICE,
+      self,
+      incarnation,
+      nodes: this.site.nodes,
+      clock: this.clock,
+      onBeat: (beat) => void this.of(self).onBeat(witness, beat, false),
+      onBeatAnswer: (answer) => this.of(self).onBeatAnswer(witness, answer),
+      onControl: (message) => this.of(self).onControl(witness, message),
+    });
   }
 
   #newMembership(self: number, standing: Standing, incarnation: number): Membership<string> {
@@ -130,6 +133,12 @@ export class SmallCluster {
   #portsOf(self: number, incarnation: number): MembershipPorts<string> {
     const save = (standing: Standing): Promise<boolean> => this.#save(self, incarnation, standing);
     const hasData = this.site.nodes.includes(self);
+    const claims = new StoredClaims({
+      store: this.votes.of(self),
+      device: DEVICE,
+      self,
+      clock: this.clock,
+    });
     let ids = 0;
     return {
       clock: this.clock,
@@ -151,7 +160,7 @@ export class SmallCluster {
       accept: (_proposal, standing) => save(standing),
       install: (_configuration, standing) => save(standing).then(() => undefined),
       standBack: (reason) => this.stoodBack.push([self, reason]),
-      claim: (_base, members, term) => Promise.resolve(this.#claim(self, members, term)),
+      claim: (base, members, term) => claims.claim(base, members, term),
       readyLearners: () => [],
       slowNodes: () => new Set(),
     };
@@ -168,15 +177,8 @@ export class SmallCluster {
     });
   }
 
-  #claim(by: number, members: readonly number[], term: number): boolean {
-    const last = this.#arbiter;
-    if (term === last.term) return members.join() === last.members.join();
-    if (term < last.term || !last.members.includes(by)) return false;
-    this.#arbiter = { term, members };
-    return true;
-  }
-
   #sendBeat(from: number, to: number, beat: Beat): void {
+    if (to === this.#storedWitness) return this.#machines.get(from)!.voter!.onBeat(beat);
     this.#deliver(from, to, ['sync', 'heartbeat'], (membership, kind) => {
       const answer = membership.onBeat(from, beat, kind === 'sync');
       if (answer !== undefined) this.#answer(to, from, kind, answer);
@@ -188,6 +190,7 @@ export class SmallCluster {
   }
 
   #send(from: number, to: number, message: Control<string>, onSync: boolean): void {
+    if (to === this.#storedWitness) return this.#machines.get(from)!.voter!.onControl(message);
     const kinds: readonly LinkKind[] = onSync ? ['sync'] : ['sync', 'heartbeat'];
     this.#deliver(from, to, kinds, (membership) => membership.onControl(from, message));
   }

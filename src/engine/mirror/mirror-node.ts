@@ -32,6 +32,7 @@ import type { BlockDevice, DeviceFault } from '../../ports/block-device.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Disk } from '../../ports/disk.ts';
 import type { Trace } from '../../ports/trace.ts';
+import type { VoteStore } from '../../ports/vote-store.ts';
 import type { ReplicaBody, ReplicaMessage } from '../../replication/messages.ts';
 import type { Ticket } from '../../replication/command-queue.ts';
 import {
@@ -48,6 +49,7 @@ import { CopyRecords } from './copy-records.ts';
 import { keepChunks, type Keep } from './divergence.ts';
 import { type Handover, lamportOfDocuments, merge } from './handover.ts';
 import { tellJournal } from './tell-journal.ts';
+import { createVoterRoute, type VoterRoute } from './voter-route.ts';
 
 export interface MirrorOptions {
   readonly self: number;
@@ -64,6 +66,8 @@ export interface MirrorOptions {
   /** Superblock and journal. */
   readonly records: Disk;
   readonly copyId: Uuid;
+  /** Where the witness's vote lies if it is no process, or (heartbeat) what the arbiter knows. */
+  readonly votes?: VoteStore | undefined;
   readonly ports: MirrorPorts;
 }
 
@@ -77,7 +81,6 @@ export interface MirrorPorts {
   sendControl(to: number, message: Control<Handover>, onSync: boolean): void;
   sendReplica(to: number, message: ReplicaMessage): void;
   isCongested(to: number): boolean;
-  claim(base: Configuration, members: readonly number[], term: number): Promise<boolean>;
   /** The process stood still: whoever asked has gone elsewhere, and what it sent before must not be looked at. */
   readonly dropSessions: (reason: string) => void;
   /** The copy can do no more; it may be opened again when it has `settled`. */
@@ -96,6 +99,7 @@ export class MirrorNode {
   readonly #records: CopyRecords;
   readonly #journal: Journal;
   readonly #knowledge: CopyKnowledge;
+  readonly #route: VoterRoute;
   #hasStarted = false;
   #tickedAt: number;
   #isOver = false;
@@ -149,6 +153,7 @@ export class MirrorNode {
     this.#tickedAt = ports.clock.now();
     this.replica = new Replica(self, this.#replicaPorts());
     this.replica.lamport = lamportOfDocuments(records.documents);
+    this.#route = createVoterRoute(options, this);
     this.membership = new Membership<Handover>({
       self,
       site,
@@ -269,6 +274,7 @@ export class MirrorNode {
   /** Nothing of this object happens any more: its process has died, or its copy is opened again. */
   abandon(): void {
     this.#isOver = true;
+    this.#route.close();
   }
 
   #tick(): void {
@@ -325,9 +331,9 @@ export class MirrorNode {
       trace: ports.trace,
       random: () => ports.random(),
       newId: () => ports.newId(),
-      sendBeat: (to, beat) => ports.sendBeat(to, beat),
-      send: (to, message, onSync) => ports.sendControl(to, message, onSync),
-      claim: (base, members, term) => ports.claim(base, members, term),
+      sendBeat: (to, beat) => this.#route.sendBeat(to, beat),
+      send: (to, message, onSync) => this.#route.send(to, message, onSync),
+      claim: (base, members, term) => this.#route.claim(base, members, term),
       seal: () => {
         this.replica.seal();
         ports.onChanged();
