@@ -136,14 +136,12 @@ export class Channel<M> {
     this.#pump();
   }
 
-  /** The other process was heard elsewhere: connections to a former one are dead, whether they know it or not. */
+  /**
+   * The other process was heard elsewhere. If it is a new one, connections to the former are dead, whether they know it or
+   * not, and so is what was meant for it: what is sent from now on is for the new one, though it has not said hello here.
+   */
   heardOf(incarnation: number): void {
-    if (this.#peer === 0 || incarnation <= this.#peer) return;
-    for (const attached of this.#wires) {
-      if (!attached.isReady) continue;
-      this.#detach(attached);
-      attached.wire.close();
-    }
+    if (this.#peer !== 0 && incarnation > this.#peer) this.#restart(undefined, incarnation);
   }
 
   /** Messages that mean nothing any more need not travel: their numbers do. */
@@ -180,13 +178,18 @@ export class Channel<M> {
   }
 
   #onHello(attached: Attached<M>, hello: Extract<Frame<M>, { kind: 'hello' }>): void {
-    if (hello.incarnation !== this.#peer) this.#restart(attached, hello.incarnation);
+    if (hello.incarnation < this.#peer) {
+      // Of a process that is no more.
+      this.#detach(attached);
+      return attached.wire.close();
+    }
+    if (hello.incarnation > this.#peer) this.#restart(attached, hello.incarnation);
     if (hello.to === this.#options.incarnation) this.#acknowledged(hello.received);
     attached.isReady = true;
     this.#pump();
   }
 
-  #restart(survivor: Attached<M>, incarnation: number): void {
+  #restart(survivor: Attached<M> | undefined, incarnation: number): void {
     const isFirst = this.#peer === 0;
     this.#peer = incarnation;
     // Those that have not said hello yet may be of the new process, too.

@@ -55,6 +55,8 @@ export interface MergeInput {
   readonly nodes: readonly number[];
   readonly blockCount: number;
   readonly blockLength: number;
+  /** Copies write to their medium at once, and no log tells what they have under way. */
+  readonly writesUnlogged: boolean;
 }
 
 export function merge(input: MergeInput): Handover {
@@ -66,8 +68,9 @@ export function merge(input: MergeInput): Handover {
     lamport,
   );
   const differences = new Map<number, Difference>();
+  const lost = input.writesUnlogged ? lostAtOnce(input) : [];
   for (const node of nodes)
-    if (!configuration.members.includes(node)) differences.set(node, differenceOf(input, node));
+    if (!configuration.members.includes(node)) differences.set(node, differenceOf(input, node, lost));
   const holders = [...new Set([...choice.sources, ...choice.members])];
   return {
     lamport: lamport + pending.length,
@@ -96,6 +99,19 @@ function lineage(histories: readonly History[]): History {
   return newest.map((epoch) => ({ ...epoch, wroteData: epoch.wroteData || written.has(epoch.id) }));
 }
 
+/**
+ * Copies that were lost together. A change that one of them began and another one wrote may be on that medium alone, and
+ * nobody is left who has heard of it.
+ */
+function lostAtOnce({ choice, promises }: MergeInput): readonly number[] {
+  const together = choice.sources.flatMap((node) => {
+    const { members, learners } = promises.get(node)!.accepted;
+    return [...members, ...learners];
+  });
+  const lost = [...new Set(together)].filter((node) => !choice.sources.includes(node));
+  return lost.length > 1 ? lost : [];
+}
+
 /** In their order, with new stamps of their own: parts of one change have lain side by side under one. */
 function finishAll(sources: readonly Handover[], lamport: number): Part[] {
   const parts = sources.flatMap(({ pending }) => pending).toSorted((a, b) => a.stamp - b.stamp);
@@ -120,10 +136,13 @@ function newestDocuments(holders: readonly Handover[]): KeptDocument[] {
 function differenceOf(
   { choice, promises, configuration, blockCount, blockLength }: MergeInput,
   node: number,
+  lost: readonly number[],
 ): Difference {
   const map = new DirtyMap(blockCount, blockLength);
   let base: BaseEpoch | undefined;
-  let full: string | undefined;
+  let full = lost.includes(node)
+    ? 'it was lost together with another copy, and no log tells what it began'
+    : undefined;
   let sequence = 0;
   let ifStopped = false;
   for (const [from, report] of promises) {

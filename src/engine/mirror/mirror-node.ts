@@ -266,8 +266,9 @@ export class MirrorNode {
    */
   async settled(): Promise<void> {
     assert(this.replica.installed === undefined, 'a copy that serves is never still');
-    await this.replica.quiesce();
+    // A configuration that is being accepted begins writes.
     await this.membership.settled();
+    await this.replica.quiesce();
     await this.#records.settled();
   }
 
@@ -344,7 +345,16 @@ export class MirrorNode {
         choice: Choice,
         promises: ReadonlyMap<number, Report<Handover>>,
         configuration: Configuration,
-      ) => merge({ choice, promises, configuration, nodes: site.nodes, blockCount, blockLength }),
+      ) =>
+        merge({
+          choice,
+          promises,
+          configuration,
+          nodes: site.nodes,
+          blockCount,
+          blockLength,
+          writesUnlogged: this.#policy === 'through' && this.#options.journal !== 'continuous',
+        }),
       accept: (proposal, standing) => this.#accept(proposal, standing),
       install: (configuration, standing) => this.#install(configuration, standing),
       standBack: (reason) => {
