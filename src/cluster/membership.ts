@@ -24,7 +24,7 @@ import { GrantedLeases, HeldLease } from './leases.ts';
 import type { Beat, BeatAnswer, Control, Proposal, Report, Role } from './messages.ts';
 import { Peers } from './peers.ts';
 import { Proposer } from './proposer.ts';
-import { BEAT_MS } from './times.ts';
+import { BEAT_MS, FORGOTTEN_MS } from './times.ts';
 import { reasonToPropose } from './think.ts';
 
 /** What is durable of a node's part in the configurations of a device. */
@@ -111,6 +111,7 @@ export class Membership<H> {
   readonly #held = new HeldLease();
   readonly #granted: GrantedLeases;
   #isFresh = false;
+  readonly #startedAt: number;
   /** What promises and accepts have to wait for. */
   #durable: Promise<void> = Promise.resolve();
   #promising = 0;
@@ -130,7 +131,8 @@ export class Membership<H> {
     this.standing = standing;
     this.isWitness = !site.nodes.includes(self);
     this.peers = new Peers(self, votersOf(site));
-    this.#granted = new GrantedLeases(ports.clock.now());
+    this.#startedAt = ports.clock.now();
+    this.#granted = new GrantedLeases(this.#startedAt);
     this.proposer = new Proposer(this, options.writesBack);
   }
 
@@ -287,7 +289,7 @@ export class Membership<H> {
 
   #onPrepare(from: number, term: number, excluded: readonly number[], withHandover: boolean): void {
     const { promised } = this.standing;
-    if (this.hasRetired) return;
+    if (this.hasRetired || this.#mayHavePromised()) return;
     if (term < promised || term < this.#promising) {
       this.#reply(from, { kind: 'refuse', term, promised: Math.max(promised, this.#promising) }, false);
       return;
@@ -310,6 +312,14 @@ export class Membership<H> {
       if (isOut) this.ports.standBack('another node goes on without this one');
       this.#promise(from, term, withHandover);
     });
+  }
+
+  /**
+   * A voter that has lost its record has forgotten what it promised: until every attempt that had its promise is over it
+   * promises nothing, lest an old one be completed after a new one.
+   */
+  #mayHavePromised(): boolean {
+    return this.ports.clock.now() - this.#startedAt < FORGOTTEN_MS && this.ports.report(false).isBlank;
   }
 
   #promise(to: number, term: number, withHandover: boolean): void {

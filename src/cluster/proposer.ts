@@ -101,7 +101,6 @@ export class Proposer<H> {
       withHandover: true,
     });
     this.#attempt = attempt;
-    this.#askAgain(attempt, now);
     this.#ports.clock.after(PROMISE_MS, () => {
       if (this.#attempt === attempt && attempt.phase === 'promise') this.#decide(attempt);
     });
@@ -109,6 +108,8 @@ export class Proposer<H> {
 
   /** Everybody who has not promised, or not with what its copy has to tell, is asked once more. */
   #askAgain(attempt: Attempt<H>, now: number): void {
+    // Its own promise first, durably: a term is never used again, though this process may die at any moment.
+    if (!attempt.promises.has(this.#self)) return;
     const excluded = [...attempt.excluded];
     for (const node of votersOf(this.#site)) {
       if (node === this.#self) continue;
@@ -136,6 +137,7 @@ export class Proposer<H> {
     if (attempt?.term !== term || attempt.phase !== 'promise') return;
     if (attempt.promises.get(from)?.handover !== undefined) return;
     attempt.promises.set(from, report);
+    if (from === this.#self) this.#askAgain(attempt, this.#ports.clock.now());
     if (attempt.promises.size === votersOf(this.#site).length) this.#decide(attempt);
   }
 

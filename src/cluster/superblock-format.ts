@@ -56,7 +56,7 @@ export interface Superblock {
   /** The last accepted term that included this copy as member or learner; 0 for never. */
   readonly copyTerm: number;
   readonly dataState: DataState;
-  /** Made as a copy, or accepted as one once; before that a record is only a vote that does not count. */
+  /** Made as a copy, or has accepted a configuration since; before that it is a vote that does not count. */
   readonly hasCopy: boolean;
   readonly cleanShutdown: boolean;
   readonly writePolicy: WritePolicy;

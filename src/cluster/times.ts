@@ -20,6 +20,8 @@ export const PATIENCE_MS = 800;
 export const CLAIM_DEFERENCE_MS = 1000;
 /** A proposal that has come to nothing is given up. */
 export const PROPOSAL_MS_MAX = 4000;
+/** … and with it every promise that it was given, whoever has forgotten that. */
+export const FORGOTTEN_MS = PROPOSAL_MS_MAX * 1.25;
 /** Initiators' sessions are dropped when the process stood still for so long. */
 export const STALL_MS = 500;
 /** An operation of a VoteStore that takes longer has failed, as far as anyone who asked is concerned. */

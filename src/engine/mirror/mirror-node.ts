@@ -46,6 +46,7 @@ import type { WritePolicy } from '../../replication/ports.ts';
 import { Replica } from '../../replication/replica.ts';
 import { CopyKnowledge } from './copy-knowledge.ts';
 import { CopyRecords } from './copy-records.ts';
+import { faultText } from './fault-text.ts';
 import { keepChunks, type Keep } from './divergence.ts';
 import { type Handover, lamportOfDocuments, merge } from './handover.ts';
 import { tellJournal } from './tell-journal.ts';
@@ -320,7 +321,7 @@ export class MirrorNode {
           return saved.ok && !this.#isOver ? this.#records.sequence : 0;
         }),
       saveDocument: (name, bytes, revision) => this.#saveDocument(name, bytes, revision),
-      onCopyFailed: (fault) => this.#fail(describe(fault)),
+      onCopyFailed: (fault) => this.#fail(faultText(fault)),
     };
   }
 
@@ -373,6 +374,8 @@ export class MirrorNode {
   }
 
   async #save(standing: Standing): Promise<boolean> {
+    // Whoever has agreed to a configuration knows what counts, though it may have no copy.
+    if (standing.accepted.term > this.#records.standing.accepted.term) this.#records.isBlank = false;
     this.#records.standing = standing;
     const saved = await this.#records.save();
     if (this.#isOver) return false;
@@ -424,7 +427,7 @@ export class MirrorNode {
     const next: WritePolicy = configuration.members.length > 1 ? policy : 'through';
     if (this.#policy === 'back' && next === 'through') {
       const flushed = await store.flush();
-      if (!flushed.ok) return this.#fail(describe(flushed.fault));
+      if (!flushed.ok) return this.#fail(faultText(flushed.fault));
     }
     const journaled = await tellJournal(this.#journal, {
       self: this.#options.self,
@@ -440,7 +443,6 @@ export class MirrorNode {
     this.replica.copy.policy = next;
     this.replica.lamport = Math.max(this.replica.lamport, handover.lamport);
     for (const document of handover.documents) this.#records.setDocument(document);
-    this.#records.isBlank = false;
     this.#records.copyTerm = configuration.term;
     this.#records.history = handover.history;
     this.#records.acceptEpoch(configuration);
@@ -450,7 +452,7 @@ export class MirrorNode {
     this.#hasStarted = true;
     const held = await this.replica.accept(configuration.term, handover.pending);
     if (this.#isOver) return false;
-    if (!held.ok) return this.#fail(describe(held.fault));
+    if (!held.ok) return this.#fail(faultText(held.fault));
     for (const [node, { full, map }] of handover.differences)
       if (configuration.learners.includes(node))
         ports.trace('info', 'mirror.resync.begins', { node, chunks: map.count, full });
@@ -486,14 +488,3 @@ const RECORDS_FAULT: DeviceFault = {
   lba: 0,
   cause: 'the superblock could not be written',
 };
-
-function describe(fault: DeviceFault): string {
-  switch (fault.kind) {
-    case 'mediumError':
-      return `block ${fault.lba} could not be ${fault.operation === 'read' ? 'read' : 'written'}: ${fault.cause}`;
-    case 'noSpace':
-      return `there is no space for block ${fault.lba}`;
-    default:
-      return fault.kind;
-  }
-}
