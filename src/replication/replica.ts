@@ -331,7 +331,6 @@ export class Replica implements ReplicaContext {
       if (this.installed?.term === term) this.ports.send(from, { kind: 'held', stamp });
     };
     this.copy.receive(mutation, held, false);
-    if (this.log.size > this.#rememberedAtClock + REMEMBERED_MAX) this.#tellTime();
   }
 
   #onValidMessage(stamp: Stamp): void {
@@ -355,6 +354,7 @@ export class Replica implements ReplicaContext {
     this.log.becameReadable(mutation);
     mutation.changed();
     if (this.queue.length > 0) this.queue.pump();
+    if (this.log.size > this.#rememberedAtClock + REMEMBERED_MAX) this.#tellTime();
   }
 
   #receivePart(stamp: Stamp, operation: Operation): Promise<Result<void, DeviceFault>> {
@@ -428,6 +428,7 @@ export class Replica implements ReplicaContext {
 
   #forget(): void {
     this.log.forget(this.#told.size === 0 ? this.lamport : Math.min(...this.#told.values()));
+    this.#rememberedAtClock = Math.min(this.#rememberedAtClock, this.log.size);
   }
 
   /** Ends with UNAVAILABLE when the replica is sealed before. */
