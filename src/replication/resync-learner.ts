@@ -64,12 +64,12 @@ export class ResyncLearner {
     void then(
       copy.read(lba, blocks, () => true),
       (result) => {
-        if (this.#replica.installed?.term !== term) return;
         let digest: string | undefined;
         if (result?.ok === true) {
           digest = ports.digest(result.value.segments);
           result.value.release();
         }
+        if (this.#replica.installed?.term !== term) return;
         ports.send(from, { kind: 'want', chunk, digest });
       },
     );

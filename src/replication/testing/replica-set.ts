@@ -62,7 +62,7 @@ class FakeJournal implements ReplicaJournal {
   }
 }
 
-class Node {
+export class Node {
   readonly replica: Replica;
   readonly store = new HeldStore(BLOCKS);
   readonly journal = new FakeJournal();
