@@ -54,10 +54,10 @@ export class MirroredWrites {
   readonly #own = new Map<Stamp, OwnWrite>();
   #bytes = 0;
   readonly #index = new ExtentIndex<OwnWrite>();
-  /** Readable for everybody: the replica settles it. */
-  readonly #onValid: (mutation: Mutation) => void;
+  /** Readable for everybody: the replica settles it. `tookMs`: from its beginning to its answer. */
+  readonly #onValid: (mutation: Mutation, tookMs: number) => void;
 
-  constructor(context: ReplicaContext, onValid: (mutation: Mutation) => void) {
+  constructor(context: ReplicaContext, onValid: (mutation: Mutation, tookMs: number) => void) {
     this.#context = context;
     this.#onValid = onValid;
   }
@@ -147,7 +147,7 @@ export class MirroredWrites {
     mutation.isValid = true;
     for (const peer of peersOf(installed!, self)) ports.send(peer, { kind: 'valid', stamp: mutation.stamp });
     own.done(DONE);
-    this.#onValid(mutation);
+    this.#onValid(mutation, ports.clock.now() - own.begunAt);
     this.#context.wake();
   }
 

@@ -74,7 +74,10 @@ export class Replica implements ReplicaContext {
       () => ports.mayServe(),
       () => ports.clock.now(),
     );
-    this.writes = new MirroredWrites(this, (mutation) => this.#onValid(mutation));
+    this.writes = new MirroredWrites(this, (mutation, tookMs) => {
+      this.source.pace.observe(tookMs);
+      this.#onValid(mutation);
+    });
     this.locks = new LockTable(this, (lba, blocks) => this.writes.overlaps(lba, blocks));
     this.reads = new Reads(this);
     this.source = new ResyncSource(this);
