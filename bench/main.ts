@@ -1,5 +1,6 @@
 /**
  * `npm run bench -- target`: Lockstep beside tgt and the floor on this machine, in interleaved rounds, as ratios.
+ * `npm run bench -- core`: the mirror's core alone, with one to four replicas.
  * Never a pass or fail on time: a table to read. Progress goes to standard error, results to standard output.
  */
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
@@ -7,6 +8,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { parseSize } from '../src/base/units.ts';
 import { CACHE } from './build.ts';
+import { benchCore } from './core/run.ts';
 import {
   type Contestant,
   type Medium,
@@ -22,8 +24,9 @@ import { machine, markdown, type Result } from './table.ts';
 const USAGE = `usage: npm run bench -- target [--seconds S] [--rounds N] [--size SIZE] [--only REGEXP] [--medium ram|file|all]
                        [--directory DIR] [--json]
        npm run bench -- target --memory MINUTES
+       npm run bench -- core [--seconds S]
 
-  --seconds S     of one measurement (default 3)
+  --seconds S     of one measurement, or of each number of replicas (default 3)
   --rounds N      A B C A B C …; the table shows medians (default 3)
   --size SIZE     of each disk (default 1G)
   --only REGEXP   of the workloads' titles
@@ -66,6 +69,10 @@ async function main(): Promise<number> {
     say(USAGE);
     return 2;
   }
+  if (options.subject === 'core') {
+    console.log(await benchCore(options.seconds, say));
+    return 0;
+  }
   await mkdir(options.directory, { recursive: true });
   const directory = await mkdtemp(join(options.directory, 'disks-'));
   const place: Place = { size: options.size, directory };
@@ -81,6 +88,7 @@ async function main(): Promise<number> {
 }
 
 interface Options {
+  readonly subject: 'target' | 'core';
   readonly seconds: number;
   readonly rounds: number;
   readonly size: number;
@@ -119,8 +127,10 @@ function readOptions(): Options | undefined {
   const works = WORKLOADS.filter(({ title }) => new RegExp(values.only).test(title));
   const chosen = media[values.medium];
   const sensible = seconds > 0 && rounds >= 1 && memory >= 0 && size.ok && works.length > 0;
-  if (positionals.join() !== 'target' || !sensible || chosen === undefined) return undefined;
+  const subject = positionals.join();
+  if ((subject !== 'target' && subject !== 'core') || !sensible || chosen === undefined) return undefined;
   return {
+    subject,
     seconds,
     rounds,
     size: size.value,
