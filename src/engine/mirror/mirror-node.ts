@@ -254,6 +254,7 @@ export class MirrorNode {
       await new Promise<void>((resolve) => clock.after(BEAT_MS, () => resolve()));
     }
     this.membership.halt();
+    await this.membership.settled();
     const isWhole = this.replica.pending().length === 0 && this.#hasStarted && !this.membership.hasFailed;
     await this.settled();
     this.#isOver = true;

@@ -1,0 +1,115 @@
+/**
+ * Goal: what one node of a mirror does between its parts, where each of them is right and the order is not. Method: a node
+ * over RAM, and another one of which a test says what it says; all steps of both are microtasks.
+ */
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import type { Control } from '../../cluster/messages.ts';
+import { SUPERBLOCK_FILE_LENGTH } from '../../cluster/superblock.ts';
+import { journalLength } from '../../journal/journal.ts';
+import { CutDisk } from '../../journal/testing/cut-disk.ts';
+import { type Operation, stampOf } from '../../replication/operation.ts';
+import { turns } from '../../replication/testing/held-store.ts';
+import { ManualClock } from '../../replication/testing/manual-clock.ts';
+import { createRamStore } from '../../store/ram-store.ts';
+import { CopyRecords } from './copy-records.ts';
+import type { Handover } from './handover.ts';
+import { MirrorNode } from './mirror-node.ts';
+
+const BLOCKS = 256;
+const BLOCK = 4096;
+const DEVICE = 'd'.repeat(32);
+const of = (term: number) => ({ term, id: `${term}`.padStart(32, '0'), members: [1, 2], learners: [] });
+
+/** Node 1 of two, which were stopped in order; what it sends is kept. */
+async function opened() {
+  const clock = new ManualClock();
+  const identity = {
+    device: DEVICE,
+    node: 1,
+    copy: 'c'.repeat(32),
+    blockLength: BLOCK,
+    blockCount: BLOCKS,
+    writePolicy: 'through',
+    journal: 'ram',
+  } as const;
+  const disk = new CutDisk(SUPERBLOCK_FILE_LENGTH + journalLength(BLOCKS, BLOCK, 1));
+  const records = new CopyRecords(disk, 0, identity, clock);
+  assert.ok(await records.load());
+  assert.ok((await records.create(of(1))).ok);
+  const sent: Control<Handover>[] = [];
+  const store = createRamStore({ blockCount: BLOCKS, blockLength: BLOCK });
+  const node = await MirrorNode.open({
+    self: 1,
+    device: DEVICE,
+    site: { nodes: [1, 2], strategy: { kind: 'majority', witness: undefined } },
+    incarnation: 1,
+    policy: 'through',
+    journal: 'ram',
+    slotCount: 16,
+    confirmsReads: false,
+    store,
+    records: disk,
+    copyId: identity.copy,
+    ports: {
+      clock,
+      trace: () => undefined,
+      random: () => 0.5,
+      newId: () => 'e'.repeat(32),
+      digest: () => '',
+      sendBeat: () => undefined,
+      sendControl: (_to, message) => void sent.push(message),
+      sendReplica: () => undefined,
+      isCongested: () => false,
+      dropSessions: () => undefined,
+      onFailed: (reason) => assert.fail(reason),
+      onChanged: () => undefined,
+    },
+  });
+  assert.ok(node !== undefined);
+  return { node, sent, store };
+}
+
+/** The other node has chosen a configuration that finishes these changes. */
+function acceptOf(term: number, operations: readonly Operation[]): Control<Handover> {
+  const handover: Handover = {
+    lamport: term,
+    history: [],
+    pending: operations.map((operation, at) => ({ stamp: stampOf(term + at, 0), operation })),
+    sequence: 0,
+    copyTerm: 0,
+    documents: [],
+    differences: new Map(),
+    suspects: undefined,
+  };
+  return { kind: 'accept', proposal: { configuration: of(term), handover, diverged: [] } };
+}
+
+const UNMAP: Operation = { kind: 'unmap', lba: 3, blocks: 1 };
+
+async function accepted(): ReturnType<typeof opened> {
+  const bench = await opened();
+  bench.node.onControl(2, acceptOf(18, []));
+  for (let round = 0; round < 10; round++) await turns(); // oxlint-disable-line no-await-in-loop -- in turn
+  assert.deepEqual(bench.sent.at(-1), { kind: 'accepted', term: 18 });
+  return bench;
+}
+
+test('a node that has nothing to finish stops in order', async () => {
+  const { node } = await accepted();
+  assert.equal(await node.stop(), true);
+});
+
+test('a stop waits for the configuration that is being accepted, and is none in order with changes to be finished', async () => {
+  const { node, sent } = await accepted();
+  node.onControl(2, acceptOf(34, [UNMAP]));
+  assert.equal(await node.stop(), false);
+  assert.deepEqual(sent.at(-1), { kind: 'accepted', term: 34 });
+});
+
+test('what a configuration that is being accepted has begun on the disks has ended when a node is still', async () => {
+  const { node } = await accepted();
+  node.onControl(2, acceptOf(34, [UNMAP]));
+  await node.settled();
+  assert.equal(node.replica.pending().length, 0, 'the log is empty: nothing begins any more');
+});
