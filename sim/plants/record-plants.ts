@@ -126,8 +126,8 @@ export const RECORD_PLANTS: Catalogue = {
   },
   crashLooksLikeAStop: {
     file: RECORDS,
-    find: 'cleanShutdown: this.#isStopped,',
-    replace: 'cleanShutdown: this.#isStopped || this.wasStopped,',
+    find: 'cleanShutdown: this.isClean,',
+    replace: 'cleanShutdown: this.isClean || this.wasStopped,',
     what: 'a copy that was stopped in order once says so ever after',
     foundBy: WRONG_DATA,
     focus: 'mirror-outages',

@@ -115,6 +115,8 @@ export class Membership<H> {
   /** What promises and accepts have to wait for. */
   #durable: Promise<void> = Promise.resolve();
   #promising = 0;
+  /** The last term that this process has promised. */
+  #promisedHere = 0;
   /** When the promise was told last: the question comes on every link. */
   #promisedAt = -Infinity;
   #accepting = 0;
@@ -323,6 +325,7 @@ export class Membership<H> {
   }
 
   #promise(to: number, term: number, withHandover: boolean): void {
+    this.#promisedHere = term;
     const now = this.ports.clock.now();
     this.#promisedAt = now;
     const report: Report<H> = {
@@ -346,7 +349,9 @@ export class Membership<H> {
     const { term } = configuration;
     const isIncluded = includes(configuration, this.self);
     if (this.hasRetired) return;
-    if (term < this.#promising || term < this.standing.promised || (this.hasFailed && isIncluded)) {
+    // What a former process promised, it told of a memory that is no more.
+    const mayTake = !isIncluded || (!this.hasFailed && this.#promisedHere === term);
+    if (term < this.#promising || term < this.standing.promised || !mayTake) {
       this.#reply(from, { kind: 'refuse', term, promised: this.standing.promised }, false);
       return;
     }

@@ -380,11 +380,13 @@ export class Replica implements ReplicaContext {
 
   /** Everything received so far is on this node's medium. */
   async #flushOwn(): Promise<boolean> {
+    const { installed } = this;
     const unreadable = this.log.all().filter((mutation) => !mutation.isReadable);
     const settled = await Promise.all(
       unreadable.map((mutation) => new Promise<boolean>((resolve) => mutation.whenReadable(resolve))),
     );
-    if (settled.includes(false)) return false;
+    // What was given up (alone, on a store that could not take it) is in nobody's way.
+    if (settled.includes(false) && this.installed !== installed) return false;
     const flushed = await this.ports.store.flush();
     if (!flushed.ok) this.ports.onCopyFailed(flushed.fault);
     return flushed.ok;
@@ -414,7 +416,10 @@ export class Replica implements ReplicaContext {
     const own = await this.#flushOwn();
     if (own && this.installed === installed) ports.journal.confirmUnflushed(0);
     const complete = (await others) && own && this.installed === installed;
-    if (this.installed === installed) this.#flushing = false;
+    if (this.installed === installed) {
+      this.#flushing = false;
+      if (!complete) ports.journal.abandonUnflushed();
+    }
     const waiters = this.#flushWaiters;
     this.#flushWaiters = [];
     for (const resolve of waiters) resolve(complete);

@@ -126,14 +126,19 @@ test('a promise without a copy is only that: the records stay blank', async () =
   assert.deepEqual([again.isBlank, again.standing.promised], [true, 7]);
 });
 
-test('a stop is the last word, and one more save after a restart takes it back', async () => {
+test('a stop is the last word until a configuration is accepted, whatever is saved meanwhile', async () => {
   const disk = newDisk();
   const records = await opened(disk);
   go(records, 20);
   await records.stop();
   const again = await opened(disk);
   assert.ok(again.wasStopped);
+  // A promise changes nothing of the copy.
   await again.save();
+  const third = await opened(disk);
+  assert.ok(third.wasStopped);
+  third.isClean = false;
+  await third.save();
   assert.ok(!(await opened(disk)).wasStopped);
 });
 

@@ -52,7 +52,8 @@ export class CopyRecords {
   readonly #identity: CopyIdentity;
   readonly #clock: Clock;
   #savingSince: number | undefined;
-  #isStopped = false;
+  /** Nothing was under way or cached when it was saved; until a configuration is accepted that stays so. */
+  isClean = false;
   #saving: Promise<Result<void, DiskFault>> | undefined;
   #next: Promise<Result<void, DiskFault>> | undefined;
 
@@ -97,6 +98,7 @@ export class CopyRecords {
     this.installedTerm = installedTerm;
     this.documents = documents;
     this.wasStopped = cleanShutdown;
+    this.isClean = cleanShutdown;
     this.isBlank = !hasCopy;
     this.copyTerm = copyTerm;
     this.loadedSequence = this.#file.sequence;
@@ -168,7 +170,7 @@ export class CopyRecords {
 
   /** Everything is flushed and nothing will change any more. */
   stop(): Promise<Result<void, DiskFault>> {
-    this.#isStopped = true;
+    this.isClean = true;
     return this.save();
   }
 
@@ -195,7 +197,7 @@ export class CopyRecords {
       copyTerm: this.copyTerm,
       dataState: isDiverged ? 'diverged' : isOut ? 'stale' : isMember ? 'inSync' : 'inconsistent',
       hasCopy: !this.isBlank,
-      cleanShutdown: this.#isStopped,
+      cleanShutdown: this.isClean,
       writePolicy,
       journal: { strategy: journal, isTrusted: true },
       blockLength,

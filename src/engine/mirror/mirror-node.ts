@@ -255,10 +255,13 @@ export class MirrorNode {
     }
     this.membership.halt();
     await this.membership.settled();
-    const isWhole = this.replica.pending().length === 0 && this.#hasStarted && !this.membership.hasFailed;
+    const isWhole = this.replica.pending().length === 0 && !this.membership.hasFailed;
     await this.settled();
     this.#isOver = true;
-    if (!isWhole || !(await this.#options.store.flush()).ok) return false;
+    // Nothing has begun since the last stop: its records still say what they said.
+    if (!this.#hasStarted) return this.#records.isClean;
+    // Whatever was under way: what is in the cache has been acknowledged.
+    if (!(await this.#options.store.flush()).ok || !isWhole) return false;
     return (await this.#journal.stop()).ok && (await this.#records.stop()).ok;
   }
 
@@ -445,6 +448,7 @@ export class MirrorNode {
     this.replica.lamport = Math.max(this.replica.lamport, handover.lamport);
     for (const document of handover.documents) this.#records.setDocument(document);
     this.#records.copyTerm = configuration.term;
+    this.#records.isClean = false;
     this.#records.history = handover.history;
     this.#records.acceptEpoch(configuration);
     this.#hasPending = handover.pending.length > 0;
