@@ -102,11 +102,12 @@ export const CLUSTER_PLANTS: Catalogue = {
   },
   acceptsBelowThePromise: {
     file: MEMBERSHIP,
-    find: 'if (term < this.#promising || term < this.standing.promised || (this.hasFailed && isIncluded)) {',
+    find: 'if (term < this.#promising || term < this.standing.promised || !mayTake) {',
     replace: 'if (term < this.standing.accepted.term || (this.hasFailed && isIncluded)) {',
     what: 'a configuration is accepted though a newer term is promised',
-    foundBy: WRONG_EPOCH,
+    foundBy: [],
     seedsMax: 72,
+    open: 'an accepted configuration has to overtake a newer promise on another link',
   },
   servesOnAfterThePromise: {
     file: MEMBERSHIP,

@@ -131,7 +131,7 @@ export const RECORD_PLANTS: Catalogue = {
     what: 'a copy that was stopped in order once says so ever after',
     foundBy: WRONG_DATA,
     focus: 'mirror-outages',
-    seedsMax: 10,
+    seedsMax: 40,
   },
   goesAloneWithItsCache: {
     file: NODE,

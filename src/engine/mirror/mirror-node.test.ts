@@ -87,8 +87,17 @@ function acceptOf(term: number, operations: readonly Operation[]): Control<Hando
 
 const UNMAP: Operation = { kind: 'unmap', lba: 3, blocks: 1 };
 
+/** Node 2 asks for a promise, and gets it. */
+async function promised(node: Bench['node'], term: number): Promise<void> {
+  node.onControl(2, { kind: 'prepare', term, excluded: [], withHandover: true });
+  for (let round = 0; round < 10; round++) await turns(); // oxlint-disable-line no-await-in-loop -- in turn
+}
+
+type Bench = Awaited<ReturnType<typeof opened>>;
+
 async function accepted(): ReturnType<typeof opened> {
   const bench = await opened();
+  await promised(bench.node, 18);
   bench.node.onControl(2, acceptOf(18, []));
   for (let round = 0; round < 10; round++) await turns(); // oxlint-disable-line no-await-in-loop -- in turn
   assert.deepEqual(bench.sent.at(-1), { kind: 'accepted', term: 18 });
@@ -102,6 +111,7 @@ test('a node that has nothing to finish stops in order', async () => {
 
 test('a stop waits for the configuration that is being accepted, and is none in order with changes to be finished', async () => {
   const { node, sent } = await accepted();
+  await promised(node, 34);
   node.onControl(2, acceptOf(34, [UNMAP]));
   assert.equal(await node.stop(), false);
   assert.deepEqual(sent.at(-1), { kind: 'accepted', term: 34 });
@@ -109,7 +119,15 @@ test('a stop waits for the configuration that is being accepted, and is none in 
 
 test('what a configuration that is being accepted has begun on the disks has ended when a node is still', async () => {
   const { node } = await accepted();
+  await promised(node, 34);
   node.onControl(2, acceptOf(34, [UNMAP]));
   await node.settled();
   assert.equal(node.replica.pending().length, 0, 'the log is empty: nothing begins any more');
+});
+
+test('a configuration that another process of this node has promised is refused', async () => {
+  const { node, sent } = await opened();
+  node.onControl(2, acceptOf(18, []));
+  for (let round = 0; round < 10; round++) await turns(); // oxlint-disable-line no-await-in-loop -- in turn
+  assert.equal(sent.at(-1)?.kind, 'refuse');
 });
