@@ -13,9 +13,12 @@ import { copyOf } from '../base/segments.ts';
 import type { DirtyMap } from '../journal/dirty-map.ts';
 import { chunkExtent } from './chunks.ts';
 import type { Replica } from './replica.ts';
+import { ResyncForecast } from './resync-forecast.ts';
 import { ResyncPace } from './resync-pace.ts';
 
 const TARGET_LATENCY_MS = 20;
+/** People who wait are told so often. */
+const TELL_MS = 10_000;
 
 interface Learner {
   readonly node: number;
@@ -25,12 +28,19 @@ interface Learner {
   next: number;
   isFlushing: boolean;
   isReady: boolean;
+  readonly forecast: ResyncForecast;
+  toldAt: number;
 }
 
 export interface ResyncProgress {
   readonly learner: number;
+  /** Chunks of 64 KiB. */
   readonly total: number;
   readonly left: number;
+  readonly percent: number;
+  readonly chunksPerSecond: number;
+  /** Undefined: not to be told yet. */
+  readonly secondsLeft: number | undefined;
 }
 
 export class ResyncSource {
@@ -48,15 +58,28 @@ export class ResyncSource {
   }
 
   get progress(): ResyncProgress[] {
-    return this.#learners.map(({ node, total, map }) => ({ learner: node, total, left: map.count }));
+    return this.#learners.map(({ node, total, map, forecast }) => {
+      const { percent, chunksPerSecond, secondsLeft } = forecast;
+      return { learner: node, total, left: map.count, percent, chunksPerSecond, secondsLeft };
+    });
   }
 
   start(learners: readonly number[]): void {
     for (const node of learners) {
       const map = this.#replica.ports.journal.mapOf(node);
       if (map === undefined) continue;
-      const learner = { node, map, total: map.count, offered: new Set<number>(), next: 0 };
-      this.#learners.push({ ...learner, isFlushing: false, isReady: false });
+      const now = this.#replica.ports.clock.now();
+      this.#learners.push({
+        node,
+        map,
+        total: map.count,
+        offered: new Set(),
+        next: 0,
+        isFlushing: false,
+        isReady: false,
+        forecast: new ResyncForecast(map.count, now),
+        toldAt: now,
+      });
     }
     for (const learner of this.#learners) this.#offer(learner);
   }
@@ -68,6 +91,7 @@ export class ResyncSource {
   tick(): void {
     this.pace.adjust();
     for (const learner of this.#learners) {
+      this.#tell(learner);
       this.#offer(learner);
       void this.#replica.ports.journal.saveProgress(learner.node);
     }
@@ -102,6 +126,16 @@ export class ResyncSource {
     this.#offer(learner);
   }
 
+  #tell(learner: Learner): void {
+    const { clock, trace } = this.#replica.ports;
+    const now = clock.now();
+    learner.forecast.look(learner.map.count, now);
+    if (now - learner.toldAt < TELL_MS || learner.map.count === 0) return;
+    learner.toldAt = now;
+    const { percent, chunksPerSecond, secondsLeft } = learner.forecast;
+    trace('info', 'mirror.resync.progress', { node: learner.node, percent, chunksPerSecond, secondsLeft });
+  }
+
   #find(node: number): Learner | undefined {
     return this.#learners.find((learner) => learner.node === node);
   }
@@ -129,6 +163,8 @@ export class ResyncSource {
     void this.#replica.flushEverywhere().then((complete) => {
       learner.isFlushing = false;
       learner.isReady = complete && learner.map.count === 0;
+      const { node, total } = learner;
+      if (learner.isReady) this.#replica.ports.trace('info', 'mirror.resync.ends', { node, chunks: total });
     });
   }
 }

@@ -363,6 +363,7 @@ export class MirrorNode {
       accept: (proposal, standing) => this.#accept(proposal, standing),
       install: (configuration, standing) => this.#install(configuration, standing),
       standBack: (reason) => {
+        ports.trace('warn', 'mirror.stoodBack', { reason });
         this.replica.refuseAll(reason);
         ports.onChanged();
       },
@@ -470,6 +471,7 @@ export class MirrorNode {
     this.#records.install(this.#hasPending);
     const { members, learners, term } = configuration;
     const { site, confirmsReads, ports } = this.#options;
+    ports.trace('info', 'mirror.installed', { term, members, learners, policy: this.#policy });
     // The one with the lowest priority has the most to spare.
     const source = site.nodes.findLast((node) => members.includes(node))!;
     this.replica.install({ term, members, learners, policy: this.#policy, source, confirmsReads });
