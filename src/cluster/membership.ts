@@ -94,6 +94,8 @@ export class Membership<H> {
   standing: Standing;
   /** Serving or learning. Undefined from a promise on. */
   installed: Configuration | undefined;
+  /** When the last configuration ended here. */
+  sealedAt = -Infinity;
   hasFailed = false;
   /** Nothing can be made durable here: no vote either, until the process is a new one. */
   hasRetired = false;
@@ -444,6 +446,7 @@ export class Membership<H> {
     if (this.installed === undefined) return;
     this.ports.trace('info', 'mirror.sealed', { term: this.installed.term, reason });
     this.installed = undefined;
+    this.sealedAt = this.ports.clock.now();
     this.#held.clear();
     this.ports.seal();
   }

@@ -49,6 +49,7 @@ import { CopyRecords } from './copy-records.ts';
 import { faultText } from './fault-text.ts';
 import { keepChunks, type Keep } from './divergence.ts';
 import { type Handover, lamportOfDocuments, merge } from './handover.ts';
+import { type MirrorState, stateOf } from './state.ts';
 import { tellJournal } from './tell-journal.ts';
 import { createVoterRoute, type VoterRoute } from './voter-route.ts';
 
@@ -63,6 +64,8 @@ export interface MirrorOptions {
   readonly slotCount: number;
   /** Inside a machine whose clock may stand still. */
   readonly confirmsReads: boolean;
+  /** Initiators should prefer the paths through other nodes. */
+  readonly isAside?: boolean;
   readonly store: BlockDevice;
   /** Superblock and journal. */
   readonly records: Disk;
@@ -172,12 +175,10 @@ export class MirrorNode {
   }
 
   /** As administrators and initiators see it. */
-  get state(): { readonly role: string; readonly configuration: Configuration; readonly isServing: boolean } {
-    return {
-      role: this.membership.role,
-      configuration: this.membership.installed ?? this.#records.standing.accepted,
-      isServing: this.membership.mayServe(),
-    };
+  get state(): MirrorState {
+    const { isAside = false, ports } = this.#options;
+    const isResyncSource = this.replica.source.progress.length > 0;
+    return stateOf(this.membership, { isResyncSource, isAside }, ports.clock.now());
   }
 
   /** A document as the last change that is everywhere left it. */
