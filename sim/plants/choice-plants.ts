@@ -131,8 +131,8 @@ export const CHOICE_PLANTS: Catalogue = {
   },
   lowGoesOn: {
     file: CHOOSE,
-    find: 'return highest !== undefined && !absent.includes(highest)',
-    replace: 'return highest !== undefined',
+    find: 'return promises.get(highest)?.isBlank === false',
+    replace: 'return highest > 0',
     what: 'the side with the lower priority goes on, too',
     foundBy: WRONG_EPOCH,
     focus: 'mirror-heartbeat',

@@ -137,8 +137,9 @@ function expected(
     isClaimed = strategy.policy === 'arbitrate';
     if (!isClaimed && (is(self, 'restarted', 'stopped', 'blank') || !base.members.includes(self)))
       return undefined;
-    const highest = site.nodes.find((node) => base.members.includes(node))!;
-    if (strategy.policy === 'suspendLow' && absent.includes(highest)) return undefined;
+    const highest = site.nodes[0]!;
+    if (strategy.policy === 'suspendLow' && (!promised.includes(highest) || is(highest, 'blank')))
+      return undefined;
   }
   const counts = (node: number): boolean =>
     promised.includes(node) &&

@@ -163,8 +163,9 @@ function mayGoOn(
       rule: `waits for node ${names}: this node was restarted or has stood back since they were together`,
     };
   if (strategy.policy === 'continue') return { kind: 'yes' };
-  const highest = site.nodes.find((node) => bound.includes(node));
-  return highest !== undefined && !absent.includes(highest)
+  // Of the device, not of what was accepted last: who is silent may know of another configuration, with another first.
+  const highest = site.nodes[0]!;
+  return promises.get(highest)?.isBlank === false
     ? { kind: 'yes' }
     : { kind: 'no', rule: `node ${highest} has the highest priority and cannot agree` };
 }
