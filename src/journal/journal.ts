@@ -237,6 +237,14 @@ export class Journal {
     return this.#absent.get(partner)?.map;
   }
 
+  /**
+   * A resync has brought this to a partner. Until the next marker that it confirms the partner's disk may still come back
+   * as it was before, and nothing would show it.
+   */
+  brought(partner: number, lba: number, blocks: number): void {
+    this.#unflushed.get(partner)?.mark(lba, blocks);
+  }
+
   /** Writes a bounded part of what a resync has cleared; true when there is more. */
   saveProgress(partner: number): Promise<Result<boolean, DiskFault>> {
     const absent = this.#absent.get(partner);

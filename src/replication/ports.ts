@@ -21,6 +21,7 @@ export type ReplicaJournal = Pick<
   | 'confirmUnflushed'
   | 'abandonUnflushed'
   | 'mapOf'
+  | 'brought'
   | 'saveProgress'
   | 'hasLog'
 >;

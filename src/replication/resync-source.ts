@@ -122,6 +122,9 @@ export class ResyncSource {
   onSettled(from: number, chunk: number): void {
     const learner = this.#find(from);
     if (learner?.offered.delete(chunk) !== true) return;
+    const { store, journal } = this.#replica.ports;
+    const { lba, blocks } = chunkExtent(store.geometry, chunk);
+    journal.brought(from, lba, blocks);
     learner.map.clear(chunk);
     this.#offer(learner);
   }

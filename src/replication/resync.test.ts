@@ -127,6 +127,18 @@ test('a chunk counts as sent only when the learner has it on its medium', async 
   assert.equal(map.count, 0);
 });
 
+test('what was brought counts as unflushed there: the disk may come back as it was', async () => {
+  const { set, source, begin } = learning(3, [1, 3]);
+  begin();
+  await set.deliverAll((kind) => kind !== 'settled');
+  assert.ok(!source.journal.calls.some((call) => call.startsWith('brought')));
+  await set.deliverAll();
+  assert.deepEqual(
+    source.journal.calls.filter((call) => call.startsWith('brought')),
+    [1, 3].map((chunk) => `brought 3 ${chunk * PER_CHUNK}+${PER_CHUNK}`),
+  );
+});
+
 test('a learner whose medium cannot take it fails', async () => {
   const { set, learner, begin, map } = learning(2, [0]);
   learner.store.unwritable.add(0);

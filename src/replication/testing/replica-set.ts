@@ -57,6 +57,10 @@ class FakeJournal implements ReplicaJournal {
     return this.maps.get(partner);
   }
 
+  brought(partner: number, lba: number, blocks: number): void {
+    this.calls.push(`brought ${partner} ${lba}+${blocks}`);
+  }
+
   saveProgress() {
     return Promise.resolve({ ok: true, value: false } as const);
   }
