@@ -36,6 +36,8 @@ async function conflict(journal?: JournalStrategy): Promise<Scenario> {
   heal();
   await scenario.until(() => scenario.serving.join() === '1', 'the one with the lower priority stops');
   assert.equal(scenario.mirror(2).membership.role, 'diverged');
+  // The other one hears of that with the next beat.
+  await scenario.pass(500);
   return scenario;
 }
 
@@ -125,7 +127,7 @@ for (const isRestarted of [false, true])
       scenario.restart(2);
       await scenario.pass(5000);
     }
-    scenario.mirror(1).membership.standDown();
+    assert.equal(scenario.mirror(1).membership.standDown(), true);
     await scenario.pass(1000);
     assert.deepEqual(scenario.serving, []);
     const blocks = await kept(scenario, 1);
@@ -136,3 +138,19 @@ for (const isRestarted of [false, true])
     assert.deepEqual(scenario.contents(FIRST), [22, 22]);
     assert.deepEqual(scenario.contents(OTHER), [32, 32]);
   });
+
+test('where nobody has diverged nobody stands down, and no copy that is behind is chosen', async () => {
+  const scenario = new Scenario({ site: SITE });
+  await scenario.until(() => scenario.isTogether, 'both come to serve');
+  assert.equal(scenario.mirror(1).membership.standDown(), false);
+  scenario.crash(2);
+  await scenario.until(() => scenario.serving.join() === '1', 'the first goes on');
+  await scenario.write(1, FIRST, 40);
+  const heal = scenario.cut(1, 2);
+  scenario.restart(2);
+  await scenario.pass(3000);
+  heal();
+  scenario.mirror(1).membership.proposer.resolve(2);
+  await scenario.until(() => scenario.isTogether, 'both serve together');
+  assert.deepEqual(scenario.contents(FIRST), [40, 40]);
+});

@@ -62,6 +62,8 @@ export function choose(input: ChooseInput): Chosen {
   const { site, promises } = input;
   const counting = new Map([...promises].filter(([, report]) => !report.isBlank));
   if (counting.size === 0) return wait('no copy that counts has promised');
+  if (input.winner !== undefined && !isSide(counting, input.winner))
+    return wait(`node ${input.winner} has not promised, or is no side of a split brain`);
   const { base, diverged } = lineageOf(site, counting, input.winner);
   const bound = boundOf(promises, base);
   // Who has lost its record has promised, and may have gone on alone before: it says as little as who is silent.
@@ -116,6 +118,14 @@ export function choose(input: ChooseInput): Chosen {
     needsClaim: allowed.kind === 'claim',
     rule: members.rule,
   };
+}
+
+/** Only who has gone on by itself can be chosen: a copy that is merely behind has nothing that others lack. */
+function isSide(counting: ReadonlyMap<number, Report<unknown>>, winner: number): boolean {
+  const report = counting.get(winner);
+  if (report === undefined) return false;
+  const newest = [...counting.values()].reduce((a, b) => (b.accepted.term > a.accepted.term ? b : a));
+  return report.isDiverged || newest.accepted.members.includes(winner);
 }
 
 /** Who has to agree, by the word of those who accepted base: just its members, if anyone knows that it was installed. */

@@ -190,8 +190,15 @@ export class Membership<H> {
     this.#seal('the node stops');
   }
 
-  /** An administrator stops this side of a split brain, so that what it holds can be kept and another one chosen. */
-  standDown(): void {
+  /**
+   * An administrator stops this side of a split brain, so that what it holds can be kept and another one chosen. False, and
+   * nothing happens: there is no other side here.
+   */
+  standDown(): boolean {
+    const now = this.ports.clock.now();
+    const { peers } = this;
+    if (!this.site.nodes.some((node) => peers.hears(node, now) && peers.beatOf(node)?.role === 'diverged'))
+      return false;
     this.proposer.stop();
     this.#seal('an administrator stops this side of a split brain');
     this.#inOrder(async () => {
@@ -201,6 +208,7 @@ export class Membership<H> {
       this.#isFresh = false;
       this.ports.standBack('another side of a split brain is going to be chosen');
     });
+    return true;
   }
 
   /** Every BEAT_MS. */

@@ -254,10 +254,12 @@ export class MirrorNode {
       // oxlint-disable-next-line no-await-in-loop -- a configuration takes its time
       await new Promise<void>((resolve) => clock.after(BEAT_MS, () => resolve()));
     }
+    if (this.#isOver) return false;
     this.membership.halt();
     await this.membership.settled();
     const isWhole = this.replica.pending().length === 0 && !this.membership.hasFailed;
     await this.settled();
+    if (this.#isOver) return false;
     this.#isOver = true;
     // Nothing has begun since the last stop: its records still say what they said.
     if (!this.#hasStarted) return this.#records.isClean;
