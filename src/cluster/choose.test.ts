@@ -8,6 +8,7 @@ import test from 'node:test';
 import { type Choice, choose, type ChooseInput } from './choose.ts';
 import { type Configuration, type Site, type Strategy, votersOf } from './configuration.ts';
 import type { Report } from './messages.ts';
+import { reportWith } from './testing/report.ts';
 
 const WITNESS = 9;
 /** What a node may be, as a proposer sees it. */
@@ -52,24 +53,8 @@ const configuration = (
 ): Configuration => ({ term, id: idOf(term), members, learners });
 
 function reportOf(accepted: Configuration, bound: readonly number[], more: Partial<Report<unknown>>) {
-  const report: Report<unknown> = {
-    promised: 99,
-    accepted,
-    bound,
-    isFresh: false,
-    wasStopped: false,
-    isBlank: false,
-    isOut: false,
-    isDiverged: false,
-    hasKept: false,
-    hasFailed: false,
-    history: [],
-    leases: [],
-    hearsSync: [1, 2, 3, 4],
-    handover: 'data',
-    ...more,
-  };
-  return report;
+  const usual = { bound, isFresh: false, hearsSync: [1, 2, 3, 4], handover: 'data' };
+  return reportWith<unknown>(accepted, { ...usual, ...more });
 }
 
 interface Case {

@@ -6,6 +6,7 @@ import { decode, encode, inOnePiece } from '../base/testing/wire.ts';
 import type { MessageCodec } from '../base/wire.ts';
 import { HISTORY_MAX } from './history.ts';
 import type { Control } from './messages.ts';
+import { reportWith } from './testing/report.ts';
 import { beat, beatAnswer, control } from './testing/arbitrary-messages.ts';
 import { beatCodec, createControlCodec } from './wire.ts';
 
@@ -37,22 +38,10 @@ test('what cannot be is refused', () => {
   const promise: Control<string> = {
     kind: 'promise',
     term: 9,
-    report: {
-      promised: 9,
-      accepted: { term: 8, id: ID, members: [1, 2], learners: [] },
-      bound: [1, 2],
-      isFresh: true,
-      wasStopped: false,
-      isBlank: false,
-      isOut: false,
-      isDiverged: false,
-      hasKept: false,
-      hasFailed: false,
-      history: [epoch(7), epoch(8)],
-      leases: [[2, 100]],
-      hearsSync: [2],
-      handover: undefined,
-    },
+    report: reportWith<string>(
+      { term: 8, id: ID, members: [1, 2], learners: [] },
+      { promised: 9, history: [epoch(7), epoch(8)], leases: [[2, 100]], hearsSync: [2] },
+    ),
   };
   const HISTORY = 12 + 84;
   const faultWith = (place: number, ...bytes: number[]): string | undefined => {

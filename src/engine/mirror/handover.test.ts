@@ -9,6 +9,7 @@ import fc from 'fast-check';
 import type { Choice } from '../../cluster/choose.ts';
 import type { EpochRecord } from '../../cluster/history.ts';
 import type { Report } from '../../cluster/messages.ts';
+import { reportWith } from '../../cluster/testing/report.ts';
 import { DirtyMap } from '../../journal/dirty-map.ts';
 import { Mutation } from '../../replication/mutation.ts';
 import { MutationLog, type Part } from '../../replication/mutation-log.ts';
@@ -61,23 +62,7 @@ const handoverOf = (more: Partial<Handover> = {}): Handover => ({
 });
 
 function reportOf(handover: Handover | undefined, more: Partial<Report<Handover>> = {}): Report<Handover> {
-  return {
-    promised: 99,
-    accepted: configuration(20, [1, 2]),
-    bound: [1, 2],
-    isFresh: true,
-    wasStopped: false,
-    isBlank: false,
-    isOut: false,
-    isDiverged: false,
-    hasKept: false,
-    hasFailed: false,
-    history: [],
-    leases: [],
-    hearsSync: [],
-    handover,
-    ...more,
-  };
+  return reportWith(configuration(20, [1, 2]), { handover, ...more });
 }
 
 /** Members 1 and 2 of the last configuration go on; 3 learns. */
