@@ -6,7 +6,7 @@
 import { assert } from '../../src/base/assert.ts';
 import { crc32c } from '../../src/base/crc32c.ts';
 import type { Result } from '../../src/base/result.ts';
-import { copyTo, lengthOf } from '../../src/base/segments.ts';
+import { copyOf } from '../../src/base/segments.ts';
 import { type ChannelMessage, type Datagram, MirrorWire, type Sender } from '../../src/engine/mirror/wire.ts';
 import type { Frame } from '../../src/replication/channel.ts';
 import type { Sized } from '../../src/replication/operation-wire.ts';
@@ -31,7 +31,8 @@ export function createCodingCarrier(sender: Sender, device: Sized): Carrier {
   const check = (other: Sender, from: number): void =>
     assert(other.node === from && other.device === sender.device, 'a frame says who sent it');
   return {
-    packFrame: (frame) => joined(wire.encodeFrame(frame)),
+    // As if it had been in the socket: what becomes of the sender's buffers does not matter any more.
+    packFrame: (frame) => copyOf(wire.encodeFrame(frame)),
     unpackFrame(packed, from) {
       const view = viewOf(packed);
       const length = valueOf(wire.lengthAt(view, 0));
@@ -47,13 +48,6 @@ export function createCodingCarrier(sender: Sender, device: Sized): Carrier {
       return message;
     },
   };
-}
-
-/** As if it had been in the socket: what becomes of the sender's buffers does not matter any more. */
-function joined(segments: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(lengthOf(segments));
-  copyTo(segments, bytes, 0);
-  return bytes;
 }
 
 function viewOf(packed: unknown): DataView {

@@ -1,7 +1,7 @@
 /** Commands of initiators on a MirrorNode: what the SCSI layer does in the product. */
 
 import { fail, ok, type Result } from '../../src/base/result.ts';
-import { copyTo, lengthOf } from '../../src/base/segments.ts';
+import { copyOf } from '../../src/base/segments.ts';
 import type { MirrorNode } from '../../src/engine/mirror/mirror-node.ts';
 import type { DeviceFault } from '../../src/ports/block-device.ts';
 import type { Ticket } from '../../src/replication/command-queue.ts';
@@ -56,7 +56,7 @@ export class MirrorCommands {
   #read(ticket: Ticket, lba: number, blocks: number, done: Done): void {
     this.#node.replica.read(ticket, this.#lba(lba), blocks, (result) => {
       if (!result.ok) return done(this.#answer(result));
-      const values = decodeBlocks(joined(result.value.segments), BLOCK_LENGTH);
+      const values = decodeBlocks(copyOf(result.value.segments), BLOCK_LENGTH);
       result.value.release();
       this.#served();
       done({ status: 'good', values });
@@ -74,7 +74,7 @@ export class MirrorCommands {
     const decide = async (): Promise<Result<Operation | undefined, DeviceFault>> => {
       const read = await replica.reads.current(extent.lba, extent.blocks);
       if (!read.ok) return read;
-      const found = decodeBlocks(joined(read.value.segments), BLOCK_LENGTH);
+      const found = decodeBlocks(copyOf(read.value.segments), BLOCK_LENGTH);
       read.value.release();
       isMiscompare = found.join() !== expected.join();
       return ok(isMiscompare ? undefined : this.#write(lba, values));
@@ -168,12 +168,6 @@ export class MirrorCommands {
   #lba(lba: number): number {
     return lbaOf(lba, this.#shape);
   }
-}
-
-export function joined(segments: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(lengthOf(segments));
-  copyTo(segments, bytes, 0);
-  return bytes;
 }
 
 function encodeState(state: ReservationsState): Uint8Array {

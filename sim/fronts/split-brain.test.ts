@@ -5,7 +5,7 @@
  */
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { joined } from './mirror-commands.ts';
+import { copyOf } from '../../src/base/segments.ts';
 import type { JournalStrategy } from '../../src/journal/recovery.ts';
 import { decodeBlocks } from '../block-codec.ts';
 import { BLOCK_LENGTH, lbaOf } from './mirror-layout.ts';
@@ -47,7 +47,7 @@ async function kept(scenario: Scenario, node: number): Promise<ReadonlyMap<numbe
   const chunks = await scenario.result(
     scenario.mirror(node).keepDivergence((chunk, data) => {
       const perChunk = 65_536 / BLOCK_LENGTH;
-      for (const [at, value] of decodeBlocks(joined(data), BLOCK_LENGTH).entries())
+      for (const [at, value] of decodeBlocks(copyOf(data), BLOCK_LENGTH).entries())
         blocks.set(chunk * perChunk + at, value);
       return Promise.resolve(true);
     }),
