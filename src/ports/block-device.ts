@@ -10,6 +10,8 @@
  *  3. `compareAndWrite` is atomic against every other mutation of these blocks.
  *  4. Segments given to a mutation belong to the device until it answers; they are never written to.
  *  5. A loan's bytes do not change before `release`, whatever is written meanwhile.
+ *
+ * `ticket`: for whom; without one it is done for the node itself, which waits for as long as it takes.
  */
 
 import type { MaybeAsync, Result } from '../base/result.ts';
@@ -40,6 +42,17 @@ export type WriteCache = 'back' | 'through';
 export interface Loan {
   readonly segments: readonly Uint8Array[];
   release(): void;
+}
+
+/**
+ * On whose behalf something is done. A device that is served by several nodes begins nothing for an initiator that may
+ * have gone on elsewhere already; others need not look.
+ */
+export interface Ticket {
+  /** When the command arrived, by the node's clock. */
+  readonly arrivedAt: number;
+  /** False once nobody waits for it any more: the command was aborted, or its session is over. */
+  isAlive(): boolean;
 }
 
 export interface Extent {
@@ -76,12 +89,13 @@ export interface BlockDevice {
   readonly writeCache: WriteCache;
   /** Changes the policy; to `through` only after everything cached is durable. */
   setWriteCache(mode: WriteCache): MaybeAsync<Result<void, DeviceFault>>;
-  read(lba: number, blocks: number): MaybeAsync<Result<Loan, DeviceFault>>;
+  read(lba: number, blocks: number, ticket?: Ticket): MaybeAsync<Result<Loan, DeviceFault>>;
   /** `data` is a whole number of blocks in all; single segments may be cut anywhere. */
   write(
     lba: number,
     data: readonly Uint8Array[],
     durability: Durability,
+    ticket?: Ticket,
   ): MaybeAsync<Result<void, DeviceFault>>;
   /** Writes `pattern` (one block) to each block. */
   writeSame(
@@ -89,17 +103,23 @@ export interface BlockDevice {
     blocks: number,
     pattern: Uint8Array,
     durability: Durability,
+    ticket?: Ticket,
   ): MaybeAsync<Result<void, DeviceFault>>;
   /** Gives blocks back: they read as zeros afterwards. On a device that is not thin, zeros are written. */
-  unmap(extents: readonly Extent[], durability: Durability): MaybeAsync<Result<void, DeviceFault>>;
+  unmap(
+    extents: readonly Extent[],
+    durability: Durability,
+    ticket?: Ticket,
+  ): MaybeAsync<Result<void, DeviceFault>>;
   /** Writes `data` if the blocks equal `expected`, else `miscompare`; both are the same whole number of blocks. */
   compareAndWrite(
     lba: number,
     expected: readonly Uint8Array[],
     data: readonly Uint8Array[],
     durability: Durability,
+    ticket?: Ticket,
   ): MaybeAsync<Result<void, DeviceFault>>;
-  flush(): MaybeAsync<Result<void, DeviceFault>>;
+  flush(ticket?: Ticket): MaybeAsync<Result<void, DeviceFault>>;
   /** Provisioning of the blocks from `lba` on: adjoining runs, at most `runsMax`, within `blocks`. */
   mapping(
     lba: number,

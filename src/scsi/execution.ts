@@ -48,6 +48,14 @@ class TaskRequest implements Request {
     this.command = command;
   }
 
+  get arrivedAt(): number {
+    return this.task.arrivedAt;
+  }
+
+  isAlive(): boolean {
+    return !this.aborted && !this.nexus.closed;
+  }
+
   get view(): DataView {
     return new DataView(this.cdb.buffer, this.cdb.byteOffset, this.cdb.byteLength);
   }

@@ -28,13 +28,12 @@ import { BEAT_MS, SLOW_MS, STALL_MS } from '../../cluster/times.ts';
 import { SUPERBLOCK_FILE_LENGTH } from '../../cluster/superblock.ts';
 import { Journal, type JournalOptions } from '../../journal/journal.ts';
 import type { JournalStrategy } from '../../journal/recovery.ts';
-import type { BlockDevice, DeviceFault } from '../../ports/block-device.ts';
+import type { BlockDevice, DeviceFault, Ticket } from '../../ports/block-device.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Disk } from '../../ports/disk.ts';
 import type { Trace } from '../../ports/trace.ts';
 import type { VoteStore } from '../../ports/vote-store.ts';
 import type { ReplicaBody, ReplicaMessage } from '../../replication/messages.ts';
-import type { Ticket } from '../../replication/command-queue.ts';
 import {
   documentLba,
   type DocumentName,
