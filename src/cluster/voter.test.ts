@@ -102,17 +102,16 @@ test('no lease is granted in a term that is over here, from the moment at which 
   assert.ok(voter.grants(3, 34));
 });
 
-for (const strategy of ['majority', 'heartbeat'] as const)
-  test(`${strategy}: a lease runs from the moment at which the beat was sent, however late its answer came`, async () => {
-    const voter = await OneNode.serving(strategy);
-    const { sentAt } = voter.beats.at(-1)!;
-    await voter.clock.advance(LEASE_MS - BEAT_MS);
-    for (const from of [2, 3])
-      voter.membership.onBeatAnswer(from, { kind: 'beatAnswer', incarnation: 1, sentAt, term: 20 });
-    assert.ok(voter.membership.mayServe());
-    await voter.clock.advance(BEAT_MS);
-    assert.ok(!voter.membership.mayServe());
-  });
+test('a lease runs from the moment at which the beat was sent, however late its answer came', async () => {
+  const voter = await OneNode.serving('heartbeat');
+  const { sentAt } = voter.beats.at(-1)!;
+  await voter.clock.advance(LEASE_MS - BEAT_MS);
+  for (const from of [2, 3])
+    voter.membership.onBeatAnswer(from, { kind: 'beatAnswer', incarnation: 1, sentAt, term: 20 });
+  assert.ok(voter.membership.mayServe());
+  await voter.clock.advance(BEAT_MS);
+  assert.ok(!voter.membership.mayServe());
+});
 
 test('under majority a configuration begins when more than half of the voters have accepted it, however few its members', async () => {
   const voter = await OneNode.serving('majority');
