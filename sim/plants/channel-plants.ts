@@ -13,7 +13,7 @@ export const CHANNEL_PLANTS: Catalogue = {
     what: 'what is sent again is delivered again',
     killedBy: {
       file: 'src/replication/channel.test.ts',
-      test: 'in any row of sends, breaks, delays and full wires each side hears all, once, in order',
+      test: 'a connection that acknowledges nothing is passed over while there is a better one, and used again when it answers',
     },
   },
   deliversOutOfOrder: {

@@ -47,6 +47,16 @@ export const CLUSTER_PLANTS: Catalogue = {
       test: 'leases of those who are left out and silent are waited for, as long as anyone knows',
     },
   },
+  goesOnBeforeLeasesEnd: {
+    file: PROPOSER,
+    find: 'if (choice.waitMs === 0) go();',
+    replace: 'if (choice.waitMs >= 0) go();',
+    what: 'a proposer knows of leases of those who are left out, and goes on',
+    killedBy: {
+      file: 'src/cluster/proposer.test.ts',
+      test: 'nothing is accepted before the leases of those who are left out are over, by the slowest clock',
+    },
+  },
   grantsNothingAtStart: {
     file: LEASES,
     find: 'this.#startedAt + LEASE_MS * DRIFT;',
@@ -160,7 +170,7 @@ export const CLUSTER_PLANTS: Catalogue = {
     replace: 'const need = 1;\n    if (!isComplete',
     what: 'a configuration is installed when its members have accepted it, be they no majority',
     killedBy: {
-      file: 'src/cluster/voter.test.ts',
+      file: 'src/cluster/proposer.test.ts',
       test: 'under majority a configuration begins when more than half of the voters have accepted it, however few its members',
     },
   },

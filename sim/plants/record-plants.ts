@@ -50,8 +50,8 @@ export const RECORD_PLANTS: Catalogue = {
       '    this.#sealed.clearAll();\n    this.#current.clearAll();\n    this.#underWay = false;\n  }\n\n  /** The marker will never',
     what: 'a confirmed flush covers what came after its marker, too',
     killedBy: {
-      file: 'src/journal/dirty-map.test.ts',
-      test: 'what was marked since the last confirmed marker was sent is dirty when the partner is lost',
+      file: 'src/journal/journal.test.ts',
+      test: 'what a partner or this node had only in its cache is dirty when the partner leaves',
     },
   },
   abandonForgets: {

@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { OneNode } from './testing/one-node.ts';
-import { BEAT_MS, DRIFT, LEASE_MS, PATIENCE_MS } from './times.ts';
+import { BEAT_MS, DRIFT, LEASE_MS } from './times.ts';
 
 test('a promise is told when it is durable, and not before', async () => {
   const voter = await OneNode.serving('majority');
@@ -111,17 +111,4 @@ test('a lease runs from the moment at which the beat was sent, however late its 
   assert.ok(voter.membership.mayServe());
   await voter.clock.advance(BEAT_MS);
   assert.ok(!voter.membership.mayServe());
-});
-
-test('under majority a configuration begins when more than half of the voters have accepted it, however few its members', async () => {
-  const voter = await OneNode.serving('majority');
-  voter.membership.proposer.propose({ cause: 'test', excluded: [2, 3], promoted: [] });
-  await voter.promise(2);
-  await voter.clock.advance(PATIENCE_MS);
-  voter.membership.tick();
-  await voter.clock.advance(LEASE_MS * 2);
-  const { term, members } = voter.durable.accepted;
-  assert.deepEqual([voter.membership.role, term > 20, members], ['sealed', true, [1]]);
-  await voter.hear(2, { kind: 'accepted', term });
-  assert.equal(voter.membership.role, 'serving');
 });

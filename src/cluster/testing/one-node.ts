@@ -96,9 +96,9 @@ export class OneNode {
   }
 
   /** Another one promises what this node has asked for last, over a path without data. */
-  async promise(from: number): Promise<void> {
+  async promise(from: number, leases: Report<string>['leases'] = []): Promise<void> {
     const term = this.membership.promising;
-    const report = reportWith<string>(this.durable.accepted, { promised: term });
+    const report = reportWith<string>(this.durable.accepted, { promised: term, leases });
     await this.hear(from, { kind: 'promise', term, report });
   }
 
