@@ -114,7 +114,7 @@ export const CLUSTER_PLANTS: Catalogue = {
     replace: 'this.#hasStarted = true;',
     what: 'an accepted configuration is in memory only',
     killedBy: {
-      file: 'src/engine/mirror/mirror-node.test.ts',
+      file: 'src/engine/mirror/acceptance.test.ts',
       test: 'what is said to be accepted is in the records',
     },
   },

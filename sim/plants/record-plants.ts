@@ -138,7 +138,7 @@ export const RECORD_PLANTS: Catalogue = {
     replace: "if (this.#policy === 'back' && next === 'through' && policy === 'through') {",
     what: 'who goes on alone does not flush its cache',
     killedBy: {
-      file: 'src/engine/mirror/mirror-node.test.ts',
+      file: 'src/engine/mirror/acceptance.test.ts',
       test: 'who goes on alone has written out its cache before, and writes through from then on',
     },
   },
@@ -148,7 +148,7 @@ export const RECORD_PLANTS: Catalogue = {
     replace: "configuration.members.length > 0 ? policy : 'through';",
     what: 'who goes on alone keeps acknowledged changes in memory',
     killedBy: {
-      file: 'src/engine/mirror/mirror-node.test.ts',
+      file: 'src/engine/mirror/acceptance.test.ts',
       test: 'who goes on alone has written out its cache before, and writes through from then on',
     },
   },
@@ -177,7 +177,7 @@ export const RECORD_PLANTS: Catalogue = {
     replace: 'this.replica.lamport = 0 * lamportOfDocuments(records.documents);',
     what: 'after an outage stamps begin at zero',
     killedBy: {
-      file: 'src/engine/mirror/mirror-node.test.ts',
+      file: 'src/engine/mirror/acceptance.test.ts',
       test: 'counting goes on after a restart where documents were left: what is newer looks newer',
     },
   },

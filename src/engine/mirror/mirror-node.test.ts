@@ -9,7 +9,6 @@ import { SUPERBLOCK_FILE_LENGTH } from '../../cluster/superblock.ts';
 import { journalLength } from '../../journal/journal.ts';
 import { CutDisk } from '../../journal/testing/cut-disk.ts';
 import { type Operation, stampOf } from '../../replication/operation.ts';
-import type { WritePolicy } from '../../replication/ports.ts';
 import { turns } from '../../replication/testing/held-store.ts';
 import { ManualClock } from '../../replication/testing/manual-clock.ts';
 import { createRamStore } from '../../store/ram-store.ts';
@@ -20,15 +19,10 @@ import { MirrorNode } from './mirror-node.ts';
 const BLOCKS = 256;
 const BLOCK = 4096;
 const DEVICE = 'd'.repeat(32);
-const of = (term: number, members: readonly number[] = [1, 2]) => ({
-  term,
-  id: `${term}`.padStart(32, '0'),
-  members,
-  learners: [],
-});
+const of = (term: number) => ({ term, id: `${term}`.padStart(32, '0'), members: [1, 2], learners: [] });
 
-/** Node 1 of two, which were stopped in order, with a document of this revision; what it sends is kept. */
-async function opened(policy: WritePolicy = 'through', revision = 0) {
+/** Node 1 of two, which were stopped in order; what it sends is kept. */
+async function opened() {
   const clock = new ManualClock();
   const identity = {
     device: DEVICE,
@@ -36,30 +30,21 @@ async function opened(policy: WritePolicy = 'through', revision = 0) {
     copy: 'c'.repeat(32),
     blockLength: BLOCK,
     blockCount: BLOCKS,
-    writePolicy: policy,
+    writePolicy: 'through',
     journal: 'ram',
   } as const;
   const disk = new CutDisk(SUPERBLOCK_FILE_LENGTH + journalLength(BLOCKS, BLOCK, 1));
   const records = new CopyRecords(disk, 0, identity, clock);
   assert.ok(await records.load());
-  if (revision > 0) records.setDocument({ name: 'reservations', revision, bytes: new Uint8Array(1) });
   assert.ok((await records.create(of(1))).ok);
   const sent: Control<Handover>[] = [];
-  const failures: string[] = [];
   const store = createRamStore({ blockCount: BLOCKS, blockLength: BLOCK });
-  /** How often everything was flushed. */
-  const flushes = { count: 0 };
-  const flush = store.flush.bind(store);
-  store.flush = () => {
-    flushes.count += 1;
-    return flush();
-  };
   const node = await MirrorNode.open({
     self: 1,
     device: DEVICE,
     site: { nodes: [1, 2], strategy: { kind: 'majority', witness: undefined } },
     incarnation: 1,
-    policy,
+    policy: 'through',
     journal: 'ram',
     slotCount: 16,
     confirmsReads: false,
@@ -77,26 +62,16 @@ async function opened(policy: WritePolicy = 'through', revision = 0) {
       sendReplica: () => undefined,
       isCongested: () => false,
       dropSessions: () => undefined,
-      onFailed: (reason) => void failures.push(reason),
+      onFailed: (reason) => assert.fail(reason),
       onChanged: () => undefined,
     },
   });
   assert.ok(node !== undefined);
-  /** What another process would find. */
-  const found = async (): Promise<CopyRecords> => {
-    const kept = new CopyRecords(disk, 0, identity, clock);
-    assert.ok(await kept.load());
-    return kept;
-  };
-  return { node, sent, failures, disk, found, flushes };
+  return { node, sent, store };
 }
 
 /** The other node has chosen a configuration that finishes these changes. */
-function acceptOf(
-  term: number,
-  operations: readonly Operation[],
-  members?: readonly number[],
-): Control<Handover> {
+function acceptOf(term: number, operations: readonly Operation[]): Control<Handover> {
   const handover: Handover = {
     lamport: term,
     history: [],
@@ -107,7 +82,7 @@ function acceptOf(
     differences: new Map(),
     suspects: undefined,
   };
-  return { kind: 'accept', proposal: { configuration: of(term, members), handover, diverged: [] } };
+  return { kind: 'accept', proposal: { configuration: of(term), handover, diverged: [] } };
 }
 
 const UNMAP: Operation = { kind: 'unmap', lba: 3, blocks: 1 };
@@ -120,8 +95,8 @@ async function promised(node: Bench['node'], term: number): Promise<void> {
 
 type Bench = Awaited<ReturnType<typeof opened>>;
 
-async function accepted(policy?: WritePolicy): ReturnType<typeof opened> {
-  const bench = await opened(policy);
+async function accepted(): ReturnType<typeof opened> {
+  const bench = await opened();
   await promised(bench.node, 18);
   bench.node.onControl(2, acceptOf(18, []));
   for (let round = 0; round < 10; round++) await turns(); // oxlint-disable-line no-await-in-loop -- in turn
@@ -155,35 +130,4 @@ test('a configuration that another process of this node has promised is refused'
   node.onControl(2, acceptOf(18, []));
   for (let round = 0; round < 10; round++) await turns(); // oxlint-disable-line no-await-in-loop -- in turn
   assert.equal(sent.at(-1)?.kind, 'refuse');
-});
-
-test('what is said to be accepted is in the records', async () => {
-  const { found } = await accepted();
-  const { standing, copyTerm } = await found();
-  assert.deepEqual([standing.accepted, standing.promised, copyTerm], [of(18), 18, 18]);
-});
-
-test('a node that cannot write its records has accepted nothing', async () => {
-  const { node, sent, failures, disk } = await accepted();
-  await promised(node, 34);
-  disk.failAt = disk.calls + 1;
-  node.onControl(2, acceptOf(34, []));
-  for (let round = 0; round < 10; round++) await turns(); // oxlint-disable-line no-await-in-loop -- in turn
-  assert.deepEqual([failures, sent.at(-1)?.kind], [['its superblock could not be written'], 'promise']);
-});
-
-test('who goes on alone has written out its cache before, and writes through from then on', async () => {
-  const { node, sent, flushes } = await accepted('back');
-  assert.equal(node.replica.copy.policy, 'back');
-  await promised(node, 34);
-  const before = flushes.count;
-  node.onControl(2, acceptOf(34, [], [1]));
-  for (let round = 0; round < 10; round++) await turns(); // oxlint-disable-line no-await-in-loop -- in turn
-  assert.deepEqual(sent.at(-1), { kind: 'accepted', term: 34 });
-  assert.deepEqual([node.replica.copy.policy, flushes.count - before], ['through', 1]);
-});
-
-test('counting goes on after a restart where documents were left: what is newer looks newer', async () => {
-  const { node } = await opened('through', stampOf(500, 2));
-  assert.equal(node.replica.lamport, 500);
 });
