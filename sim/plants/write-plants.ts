@@ -48,6 +48,7 @@ export const WRITE_PLANTS: Catalogue = {
     replace: "'cached' as Durability;\n      const parts",
     what: 'write-through does not flush',
     foundBy: WRONG_DATA,
+    focus: 'mirror-outages',
     seedsMax: 12,
   },
   storesBeforeOthersHold: {
