@@ -11,6 +11,7 @@ import { createScheduler, type Scheduler } from '../scheduler.ts';
 import type { Answer, Command, Session } from '../storage.ts';
 import { createTrace, type Trace } from '../trace.ts';
 import { drawTrouble, SimulatedVotes } from '../vote-store.ts';
+import { DATA_DEVICE } from '../worker.ts';
 import { drawShape } from '../workload.ts';
 import { digest, firstConfiguration } from './mirror-front.ts';
 import { firstVotes, MirrorHost } from './mirror-host.ts';
@@ -166,18 +167,29 @@ export class Scenario {
     this.#nodes[node - 1]!.start();
   }
 
+  /** By an initiator at a node, which does not wait; the answer comes into the list. `end`: of its session. */
+  begin(
+    initiator: number,
+    node: number,
+    device: number,
+    command: Command,
+  ): { readonly answers: readonly Answer[]; readonly end: () => void } {
+    const session: Session = { initiator, node: node - 1, abandoned: false };
+    const host = this.#nodes[node - 1]!;
+    const answers: Answer[] = [];
+    if (host.open(session, () => undefined))
+      host.submit(session, device, command, (answer) => answers.push(answer));
+    return { answers, end: () => host.closeSession(session) };
+  }
+
   /** By node `node`; the answer, or undefined if there is none in 20 s. */
   async command(node: number, command: Command): Promise<Answer | undefined> {
-    const session: Session = { initiator: 99, node: node - 1, abandoned: false };
-    const host = this.#nodes[node - 1]!;
-    if (!host.open(session, () => undefined)) return undefined;
-    let answer: Answer | undefined;
-    host.submit(session, 0, command, (given) => (answer = given));
+    const { answers, end } = this.begin(99, node, DATA_DEVICE, command);
     const until = this.#scheduler.now() + ANSWER_MS_MAX;
     // oxlint-disable-next-line no-await-in-loop
-    while (answer === undefined && this.#scheduler.now() < until) await this.pass(10);
-    host.closeSession(session);
-    return answer;
+    while (answers.length === 0 && this.#scheduler.now() < until) await this.pass(10);
+    end();
+    return answers[0];
   }
 
   async write(node: number, block: number, value: number): Promise<void> {

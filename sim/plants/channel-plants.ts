@@ -11,10 +11,10 @@ export const CHANNEL_PLANTS: Catalogue = {
     replace:
       'if (sequence > this.#received && !this.#early.has(sequence)) this.#early.set(sequence, message);\n    else if (message !== undefined) this.#options.onMessage(message);',
     what: 'what is sent again is delivered again',
-    foundBy: [],
-    focus: 'mirror-links',
-    seedsMax: 30,
-    open: 'needs a message that was delivered, whose acknowledgement is lost with its connection, to be forgotten meanwhile',
+    killedBy: {
+      file: 'src/replication/channel.test.ts',
+      test: 'a connection that acknowledges nothing is passed over while there is a better one, and used again when it answers',
+    },
   },
   deliversOutOfOrder: {
     file: CHANNEL,
@@ -41,10 +41,10 @@ export const CHANNEL_PLANTS: Catalogue = {
     replace:
       '    for (const item of this.#items) {\n      if (item.wire !== attached) continue;\n      item.message = undefined;\n',
     what: 'what was on a broken connection counts as forgotten',
-    foundBy: [],
-    focus: 'mirror-links',
-    seedsMax: 30,
-    open: 'needs the last message before a pause to be on a connection that breaks',
+    killedBy: {
+      file: 'src/replication/channel.test.ts',
+      test: 'what was on a broken connection is sent again, and what had arrived is not heard twice',
+    },
   },
   keepsItsPlaceAfterARestart: {
     file: CHANNEL,
@@ -61,9 +61,9 @@ export const CHANNEL_PLANTS: Catalogue = {
     replace:
       '    for (const item of this.#items) {\n      if (item.wire !== undefined) this.#unsent += 1;\n      item.wire = undefined;\n    }\n    for (const [at, item] of this.#items.entries()) Object.assign(item, { sequence: at + 1 });\n    this.#sequence = this.#items.length;\n',
     what: 'what was meant for a former process is told to the new one',
-    foundBy: [],
-    focus: 'mirror-links',
-    seedsMax: 30,
-    open: 'messages of the core carry their terms, and a new process is in none',
+    killedBy: {
+      file: 'src/replication/channel-restart.test.ts',
+      test: 'a new process that was heard of hears what was sent before its hello, and nothing of what was before it',
+    },
   },
 };

@@ -13,17 +13,16 @@ export const COMMAND_PLANTS: Catalogue = {
     find: 'if (!command.ticket.isAlive()) {',
     replace: 'if (!command.ticket.isAlive() && this.#waiting.length < 0) {',
     what: 'commands begin whose session is over',
-    foundBy: [],
-    focus: 'mirror-links',
-    seedsMax: 30,
-    open: 'needs a command that waits at one node while its next sending is done at another',
+    killedBy: {
+      file: 'src/replication/command-queue.test.ts',
+      test: 'a command whose session ends never begins',
+    },
   },
   beginsHoweverLate: {
     file: QUEUE,
     find: 'const COMMAND_START_MS_MAX = 2000;',
     replace: 'const COMMAND_START_MS_MAX = 1e9;',
     what: 'commands begin however long they have waited',
-    foundBy: [],
     focus: 'mirror-paths',
     seedsMax: 20,
     redundant:
@@ -34,7 +33,6 @@ export const COMMAND_PLANTS: Catalogue = {
     find: 'this.#options.ports.clock.now() - this.#tickedAt > STALL_MS;',
     replace: 'this.#options.ports.clock.now() - this.#tickedAt > 1000 * STALL_MS;',
     what: 'sessions go on after the process stood still',
-    foundBy: [],
     focus: 'mirror-pauses',
     seedsMax: 20,
     redundant: 'a process that stood still for as long as initiators wait has no lease any more',
@@ -61,10 +59,10 @@ export const COMMAND_PLANTS: Catalogue = {
     find: '        this.#isBusy(lba, blocks) ||\n',
     replace: '',
     what: 'a lock is granted while own changes of its blocks are under way',
-    foundBy: [],
-    focus: 'mirror-links',
-    seedsMax: 30,
-    open: 'needs a write and a COMPARE AND WRITE of the same lock through two nodes within a round trip',
+    killedBy: {
+      file: 'src/replication/lock-table.test.ts',
+      test: 'a member grants when its own changes of the extent have ended, and begins none while the lock stands',
+    },
   },
   lockIgnoresLocks: {
     file: LOCKS,
@@ -96,7 +94,6 @@ export const COMMAND_PLANTS: Catalogue = {
     find: 'const read = await replica.reads.current(extent.lba, extent.blocks);',
     replace: 'const read = (await replica.copy.read(extent.lba, extent.blocks, () => true))!;',
     what: 'COMPARE AND WRITE compares without waiting for earlier changes',
-    foundBy: [],
     seedsMax: 20,
     redundant:
       'a member grants a lock after its own changes have ended, and what it says arrives after their end',
@@ -115,9 +112,10 @@ export const COMMAND_PLANTS: Catalogue = {
     replace:
       "    const data = [encodeBlocks(values.slice(0, 1), BLOCK_LENGTH)];\n    if (this.#reservations().perform(session, { kind: 'write', lba: 0, values: [] }, false).status === 'good')\n      return replica.mutate(ticket, { kind: 'write', lba: RESERVED_LBA, blocks: 1, data }, (result) => done(this.#answer(result)));\n    replica.enqueue({",
     what: 'reservations are looked at when a command arrives, not when it begins',
-    foundBy: [],
-    seedsMax: 30,
-    open: 'needs a write to wait behind the change of a reservation',
+    killedBy: {
+      file: 'sim/fronts/reserved-write.test.ts',
+      test: 'a write that waits behind a reservation conflicts with it',
+    },
   },
   documentIsNotCarriedOver: {
     file: 'src/engine/mirror/mirror-node.ts',
@@ -141,7 +139,6 @@ export const COMMAND_PLANTS: Catalogue = {
     find: 'if (!ports.mayServe()) return this.#again(read, loan);',
     replace: 'if (installed === undefined) return this.#again(read, loan);',
     what: 'what was fetched is answered though the lease has ended meanwhile',
-    foundBy: [],
     focus: 'mirror-pauses',
     seedsMax: 20,
     redundant: 'the right to serve was there when the read began, and what it answers was current then',
@@ -151,7 +148,6 @@ export const COMMAND_PLANTS: Catalogue = {
     find: 'if (installed === undefined || this.hasFailed || !installed.members.includes(this.self)) return false;',
     replace: 'if (installed === undefined || this.hasFailed) return false;',
     what: 'a node that is being brought up to date serves',
-    foundBy: [],
     seedsMax: 20,
     redundant: "nobody answers a learner's heartbeats with a lease",
   },

@@ -3,6 +3,7 @@
  * environment names. Imported by anybody else it does nothing. One run with a plant, with the events that led there:
  *
  *   LOCKSTEP_PLANT=NAME node --import ./sim/plants/hook.ts sim/main.ts --front mirror --seed N --trace 100
+ *   LOCKSTEP_PLANT=NAME node --import ./sim/plants/hook.ts src/cluster/leases.test.ts
  */
 
 import { registerHooks } from 'node:module';
@@ -12,6 +13,8 @@ import { plantIn } from './plant.ts';
 
 export const PLANT_VARIABLE = 'LOCKSTEP_PLANT';
 export const HOOK: string = import.meta.filename;
+/** Said at the end by a process in which nothing was planted. */
+export const NEVER_LOADED = 'was never loaded: nothing was planted';
 
 const ROOT = `${import.meta.dirname}/../..`;
 
@@ -41,6 +44,6 @@ function plant(planted: string): void {
     },
   });
   process.on('exit', () => {
-    if (!isDone) throw new Error(`${found.file} was never loaded: nothing was planted`);
+    if (!isDone) throw new Error(`${found.file} ${NEVER_LOADED}`);
   });
 }

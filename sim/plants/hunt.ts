@@ -43,7 +43,7 @@ export async function huntPlant(name: string, options: HuntOptions = {}): Promis
     front: options.front ?? plant.focus ?? 'mirror',
     seconds: options.secondsPerRun ?? SECONDS_PER_RUN,
     firstSeed: 1,
-    seedsMax: options.seedsMax ?? plant.seedsMax,
+    seedsMax: options.seedsMax ?? plant.seedsMax ?? 0,
   });
   return {
     name,
@@ -73,10 +73,9 @@ async function firstFailing(
   return firstFailing(name, plant, { ...order, firstSeed: seed + 1 });
 }
 
-export function isAsExpected({ redundant, open, foundBy }: Plant, found: FoundBy | undefined): boolean {
-  if (open !== undefined) return true;
-  if (redundant !== undefined) return found === undefined;
-  return found !== undefined && foundBy.includes(found);
+/** Of a plant that is hunted. */
+export function isAsExpected({ foundBy }: Plant, found: FoundBy | undefined): boolean {
+  return foundBy === undefined ? found === undefined : found !== undefined && foundBy.includes(found);
 }
 
 type Over = Extract<FromHunter, { kind: 'over' }>;

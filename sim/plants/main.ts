@@ -1,16 +1,18 @@
 /**
  * Hunts planted faults (plant.ts): `node sim/plants/main.ts [NAME…] [--seeds N] [--jobs J]`. The exit status says whether
- * each was found by a rule that it names, and whether none was found that is said to be redundant.
+ * each was found by a rule, or killed by the test, that it names, and whether none was found that is said to be redundant.
  */
 
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { type FrontName, frontNames } from '../fronts/table.ts';
 import { PLANTS } from './catalogue.ts';
+import { tryDirectTest } from './direct.ts';
 import { huntPlant, type PlantResult } from './hunt.ts';
+import type { DirectTest } from './plant.ts';
 
 interface Options {
-  readonly seeds?: number;
-  readonly front?: FrontName;
+  readonly seeds?: number | undefined;
+  readonly front?: FrontName | undefined;
   readonly jobs: number;
 }
 
@@ -33,26 +35,47 @@ async function hunt(asked: readonly string[], { seeds, front, jobs }: Options): 
   }
   const names = asked.length > 0 ? [...asked] : Object.keys(PLANTS);
   const count = names.length;
-  let [found, redundant, open] = [0, 0, 0];
+  const counts = { found: 0, killed: 0, redundant: 0 };
   const wrong: string[] = [];
   const worker = async (): Promise<void> => {
     for (let name = names.shift(); name !== undefined; name = names.shift()) {
       // oxlint-disable-next-line no-await-in-loop -- as many at a time as there are workers
-      const result = await huntPlant(name, { seedsMax: seeds, front });
-      console.log(lineOf(result));
-      if (!result.isAsExpected) wrong.push(name);
-      else if (result.plant.open !== undefined) open++;
-      else if (result.foundBy === undefined) redundant++;
-      else found++;
+      const kind = await tryOne(name, { seeds, front });
+      if (kind === undefined) wrong.push(name);
+      else counts[kind]++;
     }
   };
   await Promise.all(Array.from({ length: Math.max(1, jobs) }, worker));
-  console.log(
-    `${count} plants: ${found} found, ${redundant} redundant, ${open} open, ${wrong.length} not as expected`,
-  );
+  const told = Object.entries(counts).map(([kind, number]) => `${number} ${kind}`);
+  console.log(`${count} plants: ${told.join(', ')}, ${wrong.length} not as expected`);
   if (wrong.length === 0) return;
   console.log(`not as expected: ${wrong.join(', ')}`);
   process.exitCode = 1;
+}
+
+type Kind = 'found' | 'killed' | 'redundant';
+
+/** Undefined: it is not as expected. */
+async function tryOne(
+  name: string,
+  { seeds, front }: Pick<Options, 'seeds' | 'front'>,
+): Promise<Kind | undefined> {
+  const { killedBy } = PLANTS[name]!;
+  if (killedBy !== undefined) return (await isKilled(name, killedBy)) ? 'killed' : undefined;
+  const result = await huntPlant(name, { seedsMax: seeds, front });
+  console.log(lineOf(result));
+  if (!result.isAsExpected) return undefined;
+  return result.foundBy === undefined ? 'redundant' : 'found';
+}
+
+async function isKilled(name: string, direct: DirectTest): Promise<boolean> {
+  const { passesWithout, failsWith, output } = await tryDirectTest(name, direct);
+  const isGood = passesWithout && failsWith;
+  const what = `${isGood ? 'ok    ' : 'FAILED'} ${name.padEnd(32)} ${PLANTS[name]!.what}\n         `;
+  const where = `${direct.file}: ${direct.test}`;
+  if (isGood) console.log(`${what}killed by ${where}`);
+  else console.log(`${what}${passesWithout ? 'SURVIVES' : 'does not pass without it:'} ${where}\n${output}`);
+  return isGood;
 }
 
 function lineOf({ name, plant, foundBy, seed, seconds, isAsExpected }: PlantResult): string {
@@ -61,14 +84,12 @@ function lineOf({ name, plant, foundBy, seed, seconds, isAsExpected }: PlantResu
   const after = `${seconds.toFixed(1)} s`;
   const what = `${mark} ${name.padEnd(32)} ${plant.what}\n         `;
   if (foundBy === undefined) {
-    const { redundant, open } = plant;
-    const why =
-      redundant !== undefined ? `; redundant: ${redundant}` : open !== undefined ? `; open: ${open}` : '';
+    const why = plant.redundant === undefined ? '' : `; redundant: ${plant.redundant}`;
     return `${what}NOT FOUND in ${seed} seeds${focus}, ${after}${why}`;
   }
   const expected = isAsExpected
     ? ''
-    : `, which is not expected (${plant.redundant ?? plant.foundBy.join(', ')})`;
+    : `, which is not expected (${plant.redundant ?? plant.foundBy?.join(', ')})`;
   return `${what}found by ${foundBy} at seed ${seed}${focus} after ${after}${expected}`;
 }
 

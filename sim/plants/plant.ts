@@ -31,6 +31,15 @@ export const STOPPED: readonly FoundBy[] = ['stopped', ...WRONG_DATA];
 /** The storage does not come back. */
 export const NO_SERVICE: readonly FoundBy[] = ['unanswered', 'doesNotConverge', 'neverEnds'];
 
+/** A test beside the code. */
+export interface DirectTest {
+  /** From the root of the project. */
+  readonly file: string;
+  /** The title of one that passes, and fails with the plant. */
+  readonly test: string;
+}
+
+/** One of these says what becomes of it: `foundBy`, `killedBy`, `redundant`. */
 export interface Plant {
   /** From the root of the project. */
   readonly file: string;
@@ -39,16 +48,16 @@ export interface Plant {
   readonly replace: string;
   /** What the storage does wrong then. */
   readonly what: string;
-  /** The rules by which it may be found. */
-  readonly foundBy: readonly FoundBy[];
+  /** The simulator finds it, by one of these rules. */
+  readonly foundBy?: readonly FoundBy[];
+  /** No workload shows it soon enough, if any; a test does. */
+  readonly killedBy?: DirectTest;
+  /** Why nothing goes wrong with it: what else guards against the same. */
+  readonly redundant?: string;
   /** The front whose faults make it likely; without: `mirror`. */
   readonly focus?: FrontName;
-  /** It is found within so many seeds from 1 on. */
-  readonly seedsMax: number;
-  /** Why nothing goes wrong with it: what else guards against the same. `foundBy` is empty then. */
-  readonly redundant?: string;
-  /** Why it has not been found so far. `foundBy` is empty then; it is tried, and whatever comes of it is right. */
-  readonly open?: string;
+  /** Seeds from 1 on within which it is found; or, if it is redundant, that are tried. */
+  readonly seedsMax?: number;
 }
 
 export type Catalogue = Readonly<Record<string, Plant>>;

@@ -28,10 +28,10 @@ export const RESYNC_PLANTS: Catalogue = {
     find: '      if (!mutation.isReadable) touched.push(mutation);\n',
     replace: '      if (mutation.isOver) touched.push(mutation);\n',
     what: 'a resync overwrites what was under way when the chunk was asked for',
-    foundBy: [],
-    focus: 'mirror-links',
-    seedsMax: 30,
-    open: 'needs a third node whose change is at the learner before it is at the source',
+    killedBy: {
+      file: 'src/replication/mutation-log.test.ts',
+      test: 'a watch tells what was not readable when it began and all that came since, until it ends',
+    },
   },
   watchMissesTheNew: {
     file: 'src/replication/mutation-log.ts',
@@ -46,10 +46,10 @@ export const RESYNC_PLANTS: Catalogue = {
     find: 'void then(this.#replica.ports.store.flush(), (result) => this.#settled(from, term, chunk, result));',
     replace: 'this.#settled(from, term, chunk, { ok: true, value: undefined });',
     what: 'a chunk that is the same counts as durable',
-    foundBy: [],
-    focus: 'mirror-caches',
-    seedsMax: 30,
-    open: 'needs a loss of power right after a resync, of what was equal only in a cache',
+    killedBy: {
+      file: 'src/replication/resync.test.ts',
+      test: 'equal chunks are not sent, but made durable',
+    },
   },
   settledBeforeDurable: {
     file: LEARNER,
@@ -57,20 +57,20 @@ export const RESYNC_PLANTS: Catalogue = {
     replace:
       'void repair(this.#replica, content, watch);\n    this.#settled(from, term, chunk, { ok: true, value: undefined });',
     what: 'a chunk counts as durable when it arrives',
-    foundBy: [],
-    focus: 'mirror-crashes',
-    seedsMax: 30,
-    open: 'needs a loss of power or an error while the last chunk of a resync is written',
+    killedBy: {
+      file: 'src/replication/resync.test.ts',
+      test: 'a chunk counts as sent only when the learner has it on its medium',
+    },
   },
   promotedWithoutFlush: {
     file: SOURCE,
     find: 'void this.#replica.flushEverywhere().then((complete) => {',
     replace: 'void Promise.resolve(true).then((complete) => {',
     what: 'a learner is promoted without a flush of all',
-    foundBy: [],
-    focus: 'mirror-caches',
-    seedsMax: 30,
-    open: 'needs a loss of power right after a promotion, of what came before',
+    killedBy: {
+      file: 'src/replication/resync.test.ts',
+      test: 'what the learner lacks is sent, and it is ready when all is there and a flush of all has gone round',
+    },
   },
   promotedWithDirtyLeft: {
     file: SOURCE,
@@ -94,10 +94,10 @@ export const RESYNC_PLANTS: Catalogue = {
     replace:
       'void reads;\n    void Promise.resolve(this.#replica.copy.read(lba, blocks, () => true)).then((result) => {\n      if (result === undefined) return;',
     what: 'the source reads without waiting for changes under way',
-    foundBy: [],
-    focus: 'mirror-links',
-    seedsMax: 30,
-    open: 'needs a third node whose change is at the learner before it is at the source',
+    killedBy: {
+      file: 'src/replication/resync.test.ts',
+      test: 'a change that the learner has already and the source has not is waited for: nothing older is sent',
+    },
   },
   repairOverwritesNewer: {
     file: 'src/replication/reads.ts',
@@ -105,9 +105,9 @@ export const RESYNC_PLANTS: Catalogue = {
     replace:
       'const watch = { lba, blocks, touched: [], end: () => undefined } as Watch;\n    void log;\n    void this.#ask',
     what: 'what is fetched for an unreadable block overwrites what came meanwhile',
-    foundBy: [],
-    focus: 'mirror-disks',
-    seedsMax: 30,
-    open: 'needs an unreadable block that is written while another member is asked for it',
+    killedBy: {
+      file: 'src/replication/reads.test.ts',
+      test: 'a repair leaves alone what has been changed since the block was asked for',
+    },
   },
 };

@@ -133,6 +133,21 @@ test('a power cut at any call leaves the state before or the state being saved',
   }
 });
 
+test('a power cut in the first save after a restart leaves the last state before it, or the new one', async () => {
+  for (const calls of [1, 2]) {
+    const disk = new CutDisk(SUPERBLOCK_FILE_LENGTH);
+    const { file } = await opened(disk);
+    for (const term of [1, 2, 3]) assert.ok((await file.save(stateOf(term))).ok); // oxlint-disable-line no-await-in-loop -- in turn
+    const { file: next } = await opened(disk);
+    disk.cutAt = disk.calls + calls;
+    assert.equal(await Promise.race([next.save(stateOf(4)), disk.cut]), 'cut');
+    for (const fate of fates(() => calls === 1)) {
+      const { loaded } = await opened(disk.afterCut(fate));
+      assert.ok(loaded.kind === 'found' && loaded.state.superblock.installedTerm >= 3);
+    }
+  }
+});
+
 test('a failed call fails the save, and every one after it; what was saved before counts', async () => {
   for (let failAt = 3; failAt <= 4; failAt++) {
     const disk = new CutDisk(SUPERBLOCK_FILE_LENGTH);

@@ -139,3 +139,17 @@ test('what was marked since the last confirmed marker was sent is dirty when the
     }),
   );
 });
+
+test('what a marker covered that nobody will answer waits for the next one', () => {
+  const unflushed = new UnflushedMap(1000 * PER_CHUNK, BLOCK);
+  unflushed.mark(3 * PER_CHUNK, 1);
+  unflushed.seal();
+  unflushed.mark(5 * PER_CHUNK, 1);
+  unflushed.abandon();
+  const map = new DirtyMap(1000 * PER_CHUNK, BLOCK);
+  unflushed.copyTo(map);
+  assert.deepEqual(chunksOf(map), [3, 5]);
+  unflushed.seal();
+  unflushed.confirm();
+  assert.ok(unflushed.isEmpty);
+});

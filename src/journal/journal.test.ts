@@ -7,6 +7,8 @@ import assert from 'node:assert/strict';
 import { setImmediate as turn } from 'node:timers/promises';
 import test from 'node:test';
 import { createPrng, type Prng } from '../base/prng.ts';
+import { EXTENT_LENGTH } from './activity-log.ts';
+import { CHUNK_LENGTH } from './dirty-map.ts';
 import { Journal, journalLength, type JournalOptions, recoveredMap, SELF } from './journal.ts';
 import type { Ending, JournalStrategy } from './recovery.ts';
 import { CutDisk, fates } from './testing/cut-disk.ts';
@@ -14,6 +16,7 @@ import { CutDisk, fates } from './testing/cut-disk.ts';
 const BLOCK = 4096;
 const PER_CHUNK = 16;
 const BLOCKS = (300 * 4 * 2 ** 20) / BLOCK;
+const CHUNKS_PER_EXTENT = EXTENT_LENGTH / CHUNK_LENGTH;
 const PARTNER = 2;
 const base = (term: number) => ({ term, id: term.toString(16).padStart(32, '0') });
 
@@ -184,4 +187,21 @@ test('with its disk gone the journal goes on in memory when it is told to, and l
   assert.equal((await journal.beforeWrite(0, 1)).ok, false);
   journal.declareLost();
   assert.equal((await journal.beforeWrite(0, 1)).ok, true);
+});
+
+test('after an outage of copies in sync what the log was busy with is dirty, and nothing else', async () => {
+  const disk = newDisk();
+  const options = optionsOn(disk, 'continuous');
+  const journal = new Journal(options);
+  await journal.load();
+  await journal.start(new Map());
+  assert.ok((await journal.beforeWrite(2 * CHUNKS_PER_EXTENT * PER_CHUNK, 1)).ok);
+  const found = await new Journal(
+    optionsOn(
+      disk.afterCut(() => false),
+      'continuous',
+    ),
+  ).load();
+  const { map } = recoveredMap(options, found, { partner: PARTNER, ending: 'outageInSync', base: base(1) });
+  assert.deepEqual([map.next(0), map.count], [2 * CHUNKS_PER_EXTENT, CHUNKS_PER_EXTENT]);
 });

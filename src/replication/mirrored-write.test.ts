@@ -118,6 +118,16 @@ test('stamps grow, also past those of others that were heard of', async () => {
   assert.deepEqual([set.of(1).store.blocks[0], set.of(2).store.blocks[0]], [2, 2]);
 });
 
+test('whatever another node says tells its clock: what begins here later is newer than what it had begun', async () => {
+  const set = new ReplicaSet(2).install(1);
+  set.of(2).replica.lamport = 100;
+  set.post(2, 1, { kind: 'clock' });
+  await set.deliverAll();
+  set.write(1, 0, 2);
+  const [mutation] = set.of(1).replica.log.all();
+  assert.ok(lamportOf(mutation!.stamp) > 100);
+});
+
 test('of two nodes that write the same blocks at once both are answered, and all end with the same', async () => {
   for (const first of [1, 2]) {
     const set = new ReplicaSet(2).install(1);
@@ -287,4 +297,32 @@ test('what is remembered stays bounded however many writes one heartbeat sees, a
     }
     assert.ok(highest <= 1100, `${count} replicas: ${highest} changes remembered`);
   }
+});
+
+test('write-back: a flush waits for what a member holds and has not given to its store yet', async () => {
+  const set = new ReplicaSet(3).install(1, { policy: 'back' });
+  const written = set.write(2, 0, 6);
+  const isLate = (kind: string, _from: number, to: number): boolean => kind === 'valid' && to === 1;
+  await set.deliverAll((...sent) => !isLate(...sent));
+  const flushed: boolean[] = [];
+  const { replica } = set.of(3);
+  replica.flush(set.ticket(), ({ ok }) => flushed.push(ok));
+  await set.deliverAll((...sent) => !isLate(...sent));
+  assert.deepEqual([written, flushed], [['done'], []]);
+  await set.deliverAll();
+  assert.deepEqual([flushed, set.of(1).store.calls], [[true], ['write 0+1 cached', 'flush']]);
+});
+
+test('what a configuration finishes is pending until that is installed: the next one may have to finish it', async () => {
+  const set = new ReplicaSet(2).install(1);
+  set.write(1, 0, 6);
+  const { replica } = set.of(1);
+  replica.seal();
+  const pending = replica.pending();
+  assert.equal(pending.length, 1);
+  await replica.quiesce();
+  assert.ok((await replica.accept(2, pending)).ok);
+  assert.deepEqual(replica.pending(), pending);
+  set.install(2, { members: [1] });
+  assert.deepEqual(replica.pending(), []);
 });

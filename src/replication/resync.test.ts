@@ -251,6 +251,20 @@ test('a change that comes while a chunk is on its way is not overwritten by it',
   }
 });
 
+test('a change that the learner has already and the source has not is waited for: nothing older is sent', async () => {
+  const { set, source, learner, begin } = learning(3, [0], 'back');
+  begin();
+  const answers = set.write(1, 3, 7);
+  const isLate = (kind: string, _from: number, to: number): boolean => kind === 'valid' && to === 2;
+  await set.deliverAll((kind, from, to) => kind !== 'offer' && !isLate(kind, from, to));
+  assert.deepEqual([answers, learner.store.blocks[3], source.store.blocks[3]], [['done'], 7, 103]);
+  await set.deliverAll((...sent) => !isLate(...sent));
+  assert.deepEqual(set.waiting, ['valid 1>2']);
+  await set.deliverAll();
+  assert.deepEqual(learner.store.blocks, source.store.blocks);
+  assert.equal(learner.store.blocks[3], 7);
+});
+
 test('clients that wait too long slow a resync down', async () => {
   const { set, source, begin } = learning(2, []);
   begin();

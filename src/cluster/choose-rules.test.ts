@@ -1,0 +1,132 @@
+/**
+ * Goal: each rule of the choice, told by one case in which it alone decides. Method: promises made by hand. That the rules
+ * together are enough is shown over all cases by choose.test.ts.
+ */
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { type Choice, choose, type Chosen, type ChooseInput } from './choose.ts';
+import type { Configuration, Strategy } from './configuration.ts';
+import type { Report } from './messages.ts';
+import { reportWith } from './testing/report.ts';
+
+const MAJORITY: Strategy = { kind: 'majority', witness: undefined };
+const SUSPEND_LOW: Strategy = { kind: 'heartbeat', policy: 'suspendLow' };
+
+const of = (term: number, members: readonly number[], learners: readonly number[] = []): Configuration => ({
+  term,
+  id: `${term}`.padStart(32, '0'),
+  members,
+  learners,
+});
+
+/** By a copy that is joined with all others. */
+const promise = (accepted: Configuration, more: Partial<Report<unknown>> = {}): Report<unknown> =>
+  reportWith<unknown>(accepted, { hearsSync: [1, 2, 3], handover: 'data', ...more });
+
+/** Of nodes 1, 2 and 3 those that have promised; the others are silent. */
+function chosenBy(
+  self: number,
+  strategy: Strategy,
+  promises: Readonly<Record<number, Report<unknown>>>,
+  more: Partial<ChooseInput> = {},
+): Chosen {
+  return choose({
+    site: { nodes: [1, 2, 3], strategy },
+    self,
+    promises: new Map(Object.entries(promises).map(([node, report]) => [Number(node), report])),
+    excluded: new Set(),
+    promoted: new Set(),
+    isHeard: (node) => node in promises,
+    retiredIn: () => undefined,
+    writesBack: false,
+    isForced: false,
+    winner: undefined,
+    ...more,
+  });
+}
+
+function choiceOf(...of: Parameters<typeof chosenBy>): Choice {
+  const chosen = chosenBy(...of);
+  assert.ok(chosen.kind === 'go', chosen.rule);
+  return chosen;
+}
+
+const ALL = of(20, [1, 2, 3]);
+
+test('leases of those who are left out and silent are waited for, as long as anyone knows', () => {
+  const [one, two] = [
+    [1, 100],
+    [3, 900],
+  ] as const;
+  const promises = {
+    1: promise(ALL, { leases: [one, two] }),
+    2: promise(ALL, {
+      leases: [
+        [1, 1800],
+        [3, 1500],
+      ],
+    }),
+  };
+  assert.deepEqual(
+    [choiceOf(1, MAJORITY, promises).members, choiceOf(1, MAJORITY, promises).waitMs],
+    [[1, 2], 1500],
+  );
+});
+
+test('leases of those who have promised are over', () => {
+  const promises = { 1: promise(ALL, { leases: [[2, 900]] }), 2: promise(ALL) };
+  assert.equal(choiceOf(1, MAJORITY, promises, { excluded: new Set([2]) }).waitMs, 0);
+});
+
+test('what is pending on a learner of the last configuration is finished, too', () => {
+  const base = of(20, [1, 2], [3]);
+  assert.deepEqual(choiceOf(2, MAJORITY, { 2: promise(base), 3: promise(base) }).sources, [2, 3]);
+});
+
+test('heartbeat: while nobody knows that it was installed, the members of the one before have to agree as well', () => {
+  const base = of(20, [1, 2]);
+  const accepted = promise(base, { bound: [1, 2, 3] });
+  const isHeard = { isHeard: () => true };
+  assert.equal(chosenBy(1, SUSPEND_LOW, { 1: accepted, 2: accepted }, isHeard).kind, 'wait');
+  assert.equal(chosenBy(1, SUSPEND_LOW, { 1: accepted, 2: promise(base) }, isHeard).kind, 'go');
+});
+
+test('voters that have lost their records are no votes: what they agreed to may be unknown to the others', () => {
+  const promises = { 1: promise(ALL), 2: promise(ALL, { isBlank: true, isFresh: false }) };
+  assert.equal(chosenBy(1, MAJORITY, promises).kind, 'wait');
+  assert.equal(chosenBy(1, MAJORITY, { ...promises, 3: promise(ALL) }).kind, 'go');
+});
+
+test('what a voter without records says of the last configuration does not count', () => {
+  const blank = promise(of(36, [3]), { isBlank: true, isFresh: false });
+  assert.equal(choiceOf(1, MAJORITY, { 1: promise(ALL), 2: promise(ALL), 3: blank }).base.term, 20);
+});
+
+test('after an outage a copy starts that has accepted the last configuration', () => {
+  const promises = {
+    1: promise(of(4, [1, 2, 3]), { isFresh: false }),
+    2: promise(ALL, { isFresh: false }),
+    3: promise(of(4, [1, 2, 3]), { isFresh: false }),
+  };
+  assert.deepEqual(choiceOf(1, MAJORITY, promises).members, [2]);
+});
+
+test('after an outage a copy starts that was a member', () => {
+  const base = of(20, [2, 3]);
+  const restarted = promise(base, { isFresh: false });
+  assert.deepEqual(choiceOf(1, MAJORITY, { 1: restarted, 2: restarted }).members, [2]);
+  const alone = promise(of(20, [3]), { isFresh: false });
+  assert.equal(chosenBy(1, MAJORITY, { 1: alone, 2: alone }).kind, 'wait');
+});
+
+test('heartbeat: who has stood back is no member while someone is silent who may have gone on since', () => {
+  const promises = { 1: promise(ALL, { isOut: true }), 2: promise(ALL) };
+  assert.deepEqual(choiceOf(2, SUSPEND_LOW, promises).members, [2]);
+  assert.deepEqual(choiceOf(2, SUSPEND_LOW, { ...promises, 3: promise(ALL) }).members, [1, 2, 3]);
+});
+
+test('heartbeat: who has stood back does not let others go on without the one that is silent', () => {
+  const promises = { 1: promise(ALL), 2: promise(ALL, { isOut: true }) };
+  assert.equal(chosenBy(2, SUSPEND_LOW, promises).kind, 'wait');
+  assert.equal(chosenBy(1, SUSPEND_LOW, promises).kind, 'go');
+});
