@@ -1,6 +1,7 @@
 /**
  * `npm run bench -- target`: Lockstep beside tgt and the floor on this machine, in interleaved rounds, as ratios.
  * `npm run bench -- core`: the mirror's core alone, with one to four replicas.
+ * `npm run bench -- network`: what carries mirrored writes from node to node.
  * Never a pass or fail on time: a table to read. Progress goes to standard error, results to standard output.
  */
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
@@ -9,6 +10,7 @@ import { parseArgs } from 'node:util';
 import { parseSize } from '../src/base/units.ts';
 import { CACHE } from './build.ts';
 import { benchCore } from './core/run.ts';
+import { benchNetwork } from './network/run.ts';
 import {
   type Contestant,
   type Medium,
@@ -25,6 +27,7 @@ const USAGE = `usage: npm run bench -- target [--seconds S] [--rounds N] [--size
                        [--directory DIR] [--json]
        npm run bench -- target --memory MINUTES
        npm run bench -- core [--seconds S]
+       npm run bench -- network [--seconds S]
 
   --seconds S     of one measurement, or of each number of replicas (default 3)
   --rounds N      A B C A B C …; the table shows medians (default 3)
@@ -33,6 +36,7 @@ const USAGE = `usage: npm run bench -- target [--seconds S] [--rounds N] [--size
   --directory DIR where flat files are made (default: the cache folder)
   --memory M      resident memory of Lockstep over M minutes of mixed load, instead`;
 
+const SUBJECTS = ['target', 'core', 'network'] as const;
 const KIB = 1024;
 const small = (['read', 'write'] as const).flatMap((operation) =>
   [1, 32, 128].map((depth): Workload => {
@@ -69,6 +73,10 @@ async function main(): Promise<number> {
     say(USAGE);
     return 2;
   }
+  if (options.subject === 'network') {
+    console.log(await benchNetwork(options.seconds, say));
+    return 0;
+  }
   if (options.subject === 'core') {
     console.log(await benchCore(options.seconds, say));
     return 0;
@@ -88,7 +96,7 @@ async function main(): Promise<number> {
 }
 
 interface Options {
-  readonly subject: 'target' | 'core';
+  readonly subject: (typeof SUBJECTS)[number];
   readonly seconds: number;
   readonly rounds: number;
   readonly size: number;
@@ -128,9 +136,10 @@ function readOptions(): Options | undefined {
   const chosen = media[values.medium];
   const sensible = seconds > 0 && rounds >= 1 && memory >= 0 && size.ok && works.length > 0;
   const subject = positionals.join();
-  if ((subject !== 'target' && subject !== 'core') || !sensible || chosen === undefined) return undefined;
+  const known = SUBJECTS.find((one) => one === subject);
+  if (known === undefined || !sensible || chosen === undefined) return undefined;
   return {
-    subject,
+    subject: known,
     seconds,
     rounds,
     size: size.value,

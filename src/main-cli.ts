@@ -3,9 +3,11 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { CommanderError } from 'commander';
+import type { Result } from './base/result.ts';
 import { createLoginRouter } from './engine/login-router.ts';
 import type { StartFault } from './engine/messages.ts';
 import { adviceOn } from './management/advice.ts';
+import type { Issued } from './management/certificates.ts';
 import { createProgram, type Actions, type Common } from './management/cli/program.ts';
 import { ExitStatus } from './management/cli/exit-status.ts';
 import { createProgress } from './management/cli/progress.ts';
@@ -51,7 +53,15 @@ function ignoreGoneReader(error: NodeJS.ErrnoException): void {
   if (error.code !== 'EPIPE') throw error;
 }
 
-const actions: Actions = { export: exportDisks, serve, start, status, checkConfig };
+const actions: Actions = {
+  export: exportDisks,
+  serve,
+  start,
+  status,
+  checkConfig,
+  clusterInit,
+  clusterCertificate,
+};
 
 async function exportDisks(
   files: readonly string[],
@@ -141,6 +151,26 @@ async function status(options: { readonly state?: string; readonly json?: boolea
   process.stdout.write(
     options.json === true ? `${JSON.stringify(answer.value)}\n` : formatStatus(answer.value),
   );
+}
+
+async function clusterInit(directory: string, { name }: { readonly name: string }): Promise<void> {
+  const make = (await import('./management/certificates.ts')).initCluster;
+  tellIssued(await make(directory, name, new Date()));
+}
+
+async function clusterCertificate(
+  directory: string,
+  { node, out }: { readonly node: string; readonly out?: string },
+): Promise<void> {
+  const issue = (await import('./management/certificates.ts')).issueNodeCertificate;
+  const options = { node, out: out ?? path.join(directory, node), now: new Date() };
+  tellIssued(await issue(directory, options));
+}
+
+function tellIssued(issued: Result<Issued, string>): void {
+  if (!issued.ok) return refuse(issued.fault);
+  const { files, notAfter } = issued.value;
+  process.stdout.write(`${files.join('\n')}\nvalid until ${notAfter.toISOString().slice(0, 10)}\n`);
 }
 
 function refuse(message: string): void {

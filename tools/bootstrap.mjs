@@ -15,6 +15,7 @@ const TEST = [
   'iproute2',
   'e2fsprogs',
   'etcd-server',
+  'openssl',
 ];
 const MODELS = ['spin', 'gcc', 'libc6-dev'];
 const GUEST = process.arch === 'x64' ? ['mmdebstrap', 'user-mode-linux'] : [];

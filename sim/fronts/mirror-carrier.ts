@@ -1,61 +1,82 @@
 /**
- * How messages between nodes travel through the simulated network: as they are, or as the bytes that the product sends. Both
- * are the same to whoever sends and receives; the second proves the codec with real traffic, and costs time.
+ * How messages between nodes travel through the simulated network: as the bytes that the product sends, or as they are, of
+ * which the network sees no more than the length of a header. Both are the same to whoever sends and receives; the first
+ * proves the codec with real traffic, and costs time.
  */
 
 import { assert } from '../../src/base/assert.ts';
 import { crc32c } from '../../src/base/crc32c.ts';
-import type { Result } from '../../src/base/result.ts';
-import { copyOf } from '../../src/base/segments.ts';
-import { type ChannelMessage, type Datagram, MirrorWire, type Sender } from '../../src/engine/mirror/wire.ts';
+import { ok, type Result } from '../../src/base/result.ts';
+import { lengthOf } from '../../src/base/segments.ts';
+import { HEADER_LENGTH } from '../../src/engine/mirror/frame.ts';
+import type { PartnerWire } from '../../src/engine/mirror/frame-connection.ts';
+import { bytesOf } from '../../src/engine/mirror/partner-links.ts';
+import {
+  type ChannelMessage,
+  MirrorWire,
+  type ReceivedDatagram,
+  type ReceivedFrame,
+  type Sender,
+} from '../../src/engine/mirror/wire.ts';
 import type { Frame } from '../../src/replication/channel.ts';
 import type { Sized } from '../../src/replication/operation-wire.ts';
 
-export interface Carrier {
-  packFrame(frame: Frame<ChannelMessage>): unknown;
-  /** `from`: the node at the other end. */
-  unpackFrame(packed: unknown, from: number): Frame<ChannelMessage>;
-  packDatagram(message: Datagram): unknown;
-  unpackDatagram(packed: unknown, from: number): Datagram;
+const FRAME_BYTES = 48;
+const VERSION = 1;
+
+/** Properties, not maps: there are millions of them, and what is in a weak map costs its collector dearly. */
+interface Weighed {
+  readonly weight: number;
 }
 
-export const plainCarrier: Carrier = {
-  packFrame: (frame) => frame,
-  unpackFrame: (packed) => packed as Frame<ChannelMessage>,
-  packDatagram: (message) => message,
-  unpackDatagram: (packed) => packed as Datagram,
-};
+class Carrying extends ArrayBuffer {
+  carried: unknown;
+}
 
-export function createCodingCarrier(sender: Sender, device: Sized): Carrier {
+/** What an encoded frame weighs on a link, whatever carries it. */
+export function weightOf(segments: readonly Uint8Array[]): number {
+  return (segments as Partial<Weighed> & typeof segments).weight ?? lengthOf(segments);
+}
+
+/** Faults are bugs here: what a node sends can be read. */
+export function createCodingWire(sender: Sender, device: Sized): PartnerWire {
   const wire = new MirrorWire({ sender, device, crc32c });
-  const check = (other: Sender, from: number): void =>
-    assert(other.node === from && other.device === sender.device, 'a frame says who sent it');
   return {
-    // As if it had been in the socket: what becomes of the sender's buffers does not matter any more.
-    packFrame: (frame) => copyOf(wire.encodeFrame(frame)),
-    unpackFrame(packed, from) {
-      const view = viewOf(packed);
-      const length = valueOf(wire.lengthAt(view, 0));
-      const frame = valueOf(wire.decodeFrame(view, 0, length));
-      if (frame.kind === 'hello') check(frame.sender, from);
-      return frame;
-    },
-    packDatagram: (message) => wire.encodeDatagram(message),
-    unpackDatagram(packed, from) {
-      const view = viewOf(packed);
-      const { sender: other, message } = valueOf(wire.decodeDatagram(view, 0, view.byteLength));
-      check(other, from);
-      return message;
-    },
+    encodeFrame: (frame, version) => weighed(frame, wire.encodeFrame(frame, version)),
+    encodeDatagram: (message, version) => wire.encodeDatagram(message, version),
+    lengthAt: (view, at) => readable(wire.lengthAt(view, at)),
+    decodeFrame: (view, at, end) => readable(wire.decodeFrame(view, at, end)),
+    decodeDatagram: (view, at, end) => readable(wire.decodeDatagram(view, at, end)),
   };
 }
 
-function viewOf(packed: unknown): DataView {
-  const { buffer, byteOffset, byteLength } = packed as Uint8Array;
-  return new DataView(buffer, byteOffset, byteLength);
+/** The bytes stand for what they carry. */
+export function createPlainWire(sender: Sender): PartnerWire {
+  const carry = (what: unknown): Uint8Array => {
+    const buffer = new Carrying(HEADER_LENGTH);
+    buffer.carried = what;
+    return new Uint8Array(buffer);
+  };
+  const carriedBy = (view: DataView): unknown => (view.buffer as Carrying).carried;
+  return {
+    encodeFrame(frame) {
+      const more = { sender, version: VERSION, highest: VERSION };
+      return weighed(frame, [carry(frame.kind === 'hello' ? { ...frame, ...more } : frame)]);
+    },
+    encodeDatagram: (message) => carry({ sender, highest: VERSION, message }),
+    lengthAt: () => ok(HEADER_LENGTH),
+    decodeFrame: (view) => ok(carriedBy(view) as ReceivedFrame),
+    decodeDatagram: (view) => ok(carriedBy(view) as ReceivedDatagram),
+  };
 }
 
-function valueOf<T>(result: Result<T, { readonly kind: string }>): T {
+function weighed(frame: Frame<ChannelMessage>, segments: readonly Uint8Array[]): readonly Uint8Array[] {
+  const message = frame.kind === 'data' ? frame.message : undefined;
+  const weight = FRAME_BYTES + (message === undefined ? 0 : bytesOf(message));
+  return Object.assign(segments, { weight });
+}
+
+function readable<T, F extends { readonly kind: string }>(result: Result<T, F>): Result<T, F> {
   assert(result.ok, `what a node sent can be read: ${result.ok ? '' : result.fault.kind}`);
-  return result.value;
+  return result;
 }

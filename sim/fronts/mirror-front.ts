@@ -75,7 +75,7 @@ export function createMirrorFront(parts: FrontParts, focus?: SiteFocus): Storage
     crash: (node, how) => nodes[node]!.crash(how),
     restart: (node) => nodes[node]!.start(),
     onConnection: (node, end) => nodes[node]!.onConnection(end),
-    onDatagram: (node, link: Link, from, message) => nodes[node]!.onDatagram(link, from, message),
+    onDatagram: (node, link: Link, _from, message) => nodes[node]!.onDatagram(link, message),
     disksOf: (node) => nodes[node]!.disks,
     completeCopies: () => {
       const newest = Math.max(0, ...withData.map((node) => node.serves?.term ?? 0));

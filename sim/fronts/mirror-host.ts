@@ -12,8 +12,11 @@ import { NO_UUID } from '../../src/base/uuid.ts';
 import { type Configuration, type Site, votersOf } from '../../src/cluster/configuration.ts';
 import { CLAIM, encodeRegister, VOTE } from '../../src/cluster/registers.ts';
 import { encodeSuperblock, SUPERBLOCK_LENGTH } from '../../src/cluster/superblock-format.ts';
+import type { PartnerWire } from '../../src/engine/mirror/frame-connection.ts';
 import { MirrorNode } from '../../src/engine/mirror/mirror-node.ts';
-import type { ChannelMessage } from '../../src/engine/mirror/wire.ts';
+import { PartnerLinks } from '../../src/engine/mirror/partner-links.ts';
+import type { ChannelMessage, Datagram } from '../../src/engine/mirror/wire.ts';
+import type { LinkKind } from '../../src/ports/partner-network.ts';
 import { journalLength } from '../../src/journal/journal.ts';
 import { SUPERBLOCK_FILE_LENGTH } from '../../src/cluster/superblock.ts';
 import { openFlatStore } from '../../src/store/flat-store.ts';
@@ -29,8 +32,8 @@ import type { FrontParts } from '../world.ts';
 import { decodeBlocks } from '../block-codec.ts';
 import { MirrorCommands } from './mirror-commands.ts';
 import { BLOCK_LENGTH, DEVICE_BLOCKS, lbaOf } from './mirror-layout.ts';
-import { type Carrier, createCodingCarrier, plainCarrier } from './mirror-carrier.ts';
-import { NodeLinks } from './mirror-links.ts';
+import { createCodingWire, createPlainWire } from './mirror-carrier.ts';
+import { SimulatedPartners } from './mirror-links.ts';
 import type { MirrorSite } from './mirror-site.ts';
 import { createRamCache, type RamCache } from './ram-cache.ts';
 
@@ -72,8 +75,8 @@ export class MirrorHost {
   readonly #options: MirrorHostOptions;
   readonly #data: DiskPort;
   readonly #records: DiskPort;
-  readonly #carrier: Carrier;
-  #links: NodeLinks | undefined;
+  #partners: SimulatedPartners | undefined;
+  #links: PartnerLinks | undefined;
   #process: Process | undefined;
   #sessions = new Map<Session, { readonly drop: () => void; heardAt: number }>();
   #incarnation = 0;
@@ -101,10 +104,6 @@ export class MirrorHost {
     this.#data = disk(DISK_SOURCE, DEVICE_BLOCKS);
     this.#records = disk(DISK_SOURCE + 1, recordSectors);
     this.disks = [this.#data.device, this.#records.device];
-    this.#carrier =
-      drawn.carriage === 'asObjects'
-        ? plainCarrier
-        : createCodingCarrier({ node: this.number, device: DEVICE }, { geometry: GEOMETRY });
   }
 
   /** The configuration in which this node serves now. */
@@ -201,12 +200,19 @@ export class MirrorHost {
     const start = ++this.#starts;
     // Grows with time, also over restarts.
     this.#incarnation = Math.floor(parts.scheduler.now() * 1000) + 1;
-    this.#links = new NodeLinks({
-      host,
-      network: parts.network,
-      carrier: this.#carrier,
+    this.#partners = new SimulatedPartners(host, parts.network);
+    this.#links = new PartnerLinks({
+      self: this.number,
+      device: DEVICE,
       incarnation: this.#incarnation,
-      events: { onMessage: (from, message) => this.#onMessage(from, message) },
+      network: this.#partners,
+      clock: host.clock,
+      trace: (_level, event, fields) => parts.trace.explain(event, host.id, fields ?? {}),
+      createWire: () => this.#createWire(),
+      events: {
+        onMessage: (from, message) => this.#onMessage(from, message),
+        onDatagram: (from, message, on, answer) => this.#onDatagram(from, message, on, answer),
+      },
     });
     void this.#open(start);
     host.clock.after(GUARD_EVERY_MS, () => this.#guard(start));
@@ -278,22 +284,11 @@ export class MirrorHost {
   // ── Other nodes ──
 
   onConnection(end: StreamEnd): StreamHandlers | undefined {
-    return this.#links?.accept(end);
+    return this.#partners?.accept(end);
   }
 
-  onDatagram(link: Link, from: number, packed: unknown): void {
-    const { node } = this.#process ?? {};
-    if (node === undefined) return;
-    const message = this.#links!.unpackDatagram(packed, from);
-    if (message.kind === 'beat') {
-      this.#links!.heardOf(from + 1, message.incarnation);
-      const answer = node.onBeat(from + 1, message, link.kind === 'sync');
-      if (answer !== undefined) this.#links!.answer(link, answer);
-    } else if (message.kind === 'beatAnswer') {
-      node.onBeatAnswer(from + 1, message);
-    } else {
-      node.onControl(from + 1, message);
-    }
+  onDatagram(link: Link, datagram: unknown): void {
+    this.#partners?.receive(link, datagram);
   }
 
   /** What the copy holds, cached or not. */
@@ -314,6 +309,13 @@ export class MirrorHost {
     const lba = lbaOf(block, this.#options.parts.shape);
     const bytes = this.#process?.cache?.peek(lba) ?? this.#data.device.medium.read(lba)?.bytes;
     return bytes === undefined ? 0 : decodeBlocks(bytes, BLOCK_LENGTH)[0]!;
+  }
+
+  #createWire(): PartnerWire {
+    const sender = { node: this.number, device: DEVICE };
+    return this.#options.drawn.carriage === 'asObjects'
+      ? createPlainWire(sender)
+      : createCodingWire(sender, { geometry: GEOMETRY });
   }
 
   async #open(start: number): Promise<void> {
@@ -367,7 +369,8 @@ export class MirrorHost {
     this.#isStopping = false;
     this.#process?.node.abandon();
     this.#process = undefined;
-    this.#links?.abandon();
+    this.#partners?.abandon();
+    this.#partners = undefined;
     this.#links = undefined;
     this.#sessions.clear();
   }
@@ -397,6 +400,19 @@ export class MirrorHost {
     if (node === undefined) return;
     if (message.kind === 'replica') node.onReplica(from, message.message);
     else node.onControl(from, message.message);
+  }
+
+  #onDatagram(from: number, message: Datagram, on: LinkKind, answer: (message: Datagram) => void): void {
+    const { node } = this.#process ?? {};
+    if (node === undefined) return;
+    if (message.kind === 'beat') {
+      const reply = node.onBeat(from, message, on === 'sync');
+      if (reply !== undefined) answer(reply);
+    } else if (message.kind === 'beatAnswer') {
+      node.onBeatAnswer(from, message);
+    } else {
+      node.onControl(from, message);
+    }
   }
 
   /** Sessions that have been silent are given up before their initiators can have gone on elsewhere. */

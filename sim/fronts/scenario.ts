@@ -84,7 +84,7 @@ export class Scenario {
       const node = this.#nodes[host.id]!;
       this.#network.attach(host, {
         onConnection: (end) => node.onConnection(end),
-        onDatagram: (link, from, message) => node.onDatagram(link, from, message),
+        onDatagram: (link, _from, message) => node.onDatagram(link, message),
       });
       node.format(firstConfiguration(site.nodes));
       node.start();
@@ -119,7 +119,8 @@ export class Scenario {
   }
 
   async pass(ms: number): Promise<void> {
-    const until = this.#scheduler.now() + ms;
+    // As the scheduler counts: a sum of fractions could lie beyond any of its moments.
+    const until = Math.round((this.#scheduler.now() + ms) * 1000) / 1000;
     while (this.#scheduler.now() < until)
       // oxlint-disable-next-line no-await-in-loop -- time passes step by step
       await this.#scheduler.runSettled(Math.min(until, this.#scheduler.now() + 1000));

@@ -108,6 +108,11 @@ export class Channel<M> {
     return this.#bytes > CONGESTED_BYTES || this.#items.length > CONGESTED_ITEMS;
   }
 
+  /** Number of the last message that was delivered. */
+  get received(): number {
+    return this.#received;
+  }
+
   /** A connection is there. The answer takes its events. */
   attach(wire: Wire<M>): { onFrame(frame: Frame<M>): void; onDrained(): void; onClosed(): void } {
     const attached: Attached<M> = { wire, isReady: false, isFull: false, isOver: false, probe: 0 };

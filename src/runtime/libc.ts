@@ -37,6 +37,9 @@ const lseek = libc.func('int64_t lseek(int, int64_t, int)') as AsyncCall;
 // int ioctl(fd, request, arg): size and sector length of a block device.
 const ioctl = libc.func('int ioctl(int, ulong, void *)') as Call;
 
+// int setsockopt(fd, level, name, value, length).
+const setsockopt = libc.func('int setsockopt(int, int, int, void *, uint32_t)') as Call;
+
 const RWF_NOWAIT = 8;
 
 /** A buffer with the `struct iovec` that describes it (base address, length), made once. */
@@ -132,6 +135,23 @@ export function physicalSectorLength(fd: number): number {
   const length = new Uint8Array(4);
   const status = checked(ioctl(fd, BLKPBSZGET, length));
   return status < 0 ? status : new DataView(length.buffer).getUint32(0, true);
+}
+
+const SOL_SOCKET = 1;
+const SO_LINGER = 13;
+
+/** When the descriptor is closed, what is queued is discarded and the other side gets a reset (socket(7)). */
+export function setResetOnClose(fd: number): number {
+  // struct linger: l_onoff s32, l_linger s32.
+  return checked(setsockopt(fd, SOL_SOCKET, SO_LINGER, Int32Array.of(1, 0), 8));
+}
+
+const IPPROTO_TCP = 6;
+const TCP_USER_TIMEOUT = 18;
+
+/** A TCP connection on which data sent has not been acknowledged for so long is over (tcp(7), RFC 5482). */
+export function setUserTimeout(fd: number, ms: number): number {
+  return checked(setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, Uint32Array.of(ms), 4));
 }
 
 function checked(result: number): number {

@@ -80,7 +80,7 @@ export const unusedExports: Check = (tree) => {
       for (const match of text.matchAll(declaration)) {
         const [, kind = '', name = ''] = match;
         const importers = used.get(path) ?? new Map<string, boolean>();
-        const byProduct = importers.get(name) ?? importers.get('*');
+        const byProduct = importers.get('*') === true || (importers.get(name) ?? importers.get('*'));
         if (byProduct === true || (byProduct === false && isTestCode(path))) continue;
         if (byProduct === false && commentAbove(text, match.index).includes(TEST_MARK)) continue;
         // What its own file uses is not dead: a test may look at it. A type belongs to the signatures of its file.

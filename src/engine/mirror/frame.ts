@@ -59,7 +59,11 @@ export interface FrameLimit {
 }
 
 /** Writes header and checksum around the fields. */
-export function sealFrame(kind: FrameKind, { view, head, data }: Written, crc32c: Crc32c): void {
+export function sealFrame(
+  { kind, version }: { readonly kind: FrameKind; readonly version: number },
+  { view, head, data }: Written,
+  crc32c: Crc32c,
+): void {
   let [dataLength, dataChecksum] = [0, 0];
   for (const segment of data) {
     dataLength += segment.length;
@@ -67,7 +71,7 @@ export function sealFrame(kind: FrameKind, { view, head, data }: Written, crc32c
   }
   const end = head.length - CHECKSUM_LENGTH;
   view.setUint32(0, MAGIC);
-  view.setUint8(4, VERSION);
+  view.setUint8(4, version);
   view.setUint8(5, VERSION);
   view.setUint8(6, KINDS.indexOf(kind));
   view.setUint8(7, 0);

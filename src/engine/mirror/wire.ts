@@ -56,11 +56,15 @@ export type ReceivedFrame =
       readonly sender: Sender;
       /** In which both sides speak from here on. */
       readonly version: number;
+      /** Version that the sender speaks. */
+      readonly highest: number;
     })
   | Exclude<Frame<ChannelMessage>, { kind: 'hello' }>;
 
 export interface ReceivedDatagram {
   readonly sender: Sender;
+  /** Version that the sender speaks. */
+  readonly highest: number;
   readonly message: Datagram;
 }
 
@@ -84,6 +88,8 @@ export class MirrorWire {
   readonly #options: MirrorWireOptions;
   readonly #writer = new WireWriter(HEADER_LENGTH, CHECKSUM_LENGTH);
   readonly #reader = new WireReader();
+  /** Of the message that is being written. */
+  #version = VERSION;
   readonly #replica: MessageCodec<ReplicaMessage>;
   readonly #control: MessageCodec<Control<Handover>>;
   readonly #limitOf = (kind: FrameKind): FrameLimit => limitOf(kind, this.#options.device);
@@ -94,9 +100,9 @@ export class MirrorWire {
     this.#control = createControlCodec(createHandoverCodec(options.device));
   }
 
-  /** In order of the bytes; data is not copied. */
-  encodeFrame(frame: Frame<ChannelMessage>): readonly Uint8Array[] {
-    const to = this.#writer;
+  /** In order of the bytes; data is not copied. `version`: what both agreed on. */
+  encodeFrame(frame: Frame<ChannelMessage>, version = VERSION_OLDEST): readonly Uint8Array[] {
+    const to = this.#begun(version);
     switch (frame.kind) {
       case 'hello':
         to.byte(VERSION_OLDEST);
@@ -123,8 +129,9 @@ export class MirrorWire {
     }
   }
 
-  encodeDatagram(message: Datagram): Uint8Array {
-    const to = this.#writer;
+  /** `version`: one that the receiver speaks, as far as is known. */
+  encodeDatagram(message: Datagram, version = VERSION_OLDEST): Uint8Array {
+    const to = this.#begun(version);
     to.reserved(2);
     this.#putSender();
     const isBeat = message.kind === 'beat' || message.kind === 'beatAnswer';
@@ -176,7 +183,13 @@ export class MirrorWire {
     from.reserved(2);
     const sender = this.#sender();
     const message = kind === 'beat' ? beatCodec.get(from) : this.#control.get(from);
-    return this.#finished(message && { sender, message });
+    return this.#finished(message && { sender, highest: header.value.highest, message });
+  }
+
+  #begun(version: number): WireWriter {
+    assert(version >= VERSION_OLDEST && version <= VERSION, 'a version that both speak');
+    this.#version = version;
+    return this.#writer;
   }
 
   #putSender(): void {
@@ -200,6 +213,7 @@ export class MirrorWire {
     const hello = {
       kind: 'hello',
       version,
+      highest,
       sender,
       incarnation,
       to: from.count(),
@@ -251,7 +265,7 @@ export class MirrorWire {
     const { fieldsLength, dataLength } = this.#writer;
     assert(fieldsLength <= fields && dataLength <= data, 'a message is no longer than its receiver allows');
     const frame = this.#writer.take();
-    sealFrame(kind, frame, this.#options.crc32c);
+    sealFrame({ kind, version: this.#version }, frame, this.#options.crc32c);
     return [frame.head, ...frame.data];
   }
 }

@@ -377,3 +377,19 @@ chap.users = [{ user = "user", secret = "a-long-enough-secret" }]
     /node\.toml: \[\[device\]\] 2 "two": kind = "rom": write kind = "file" or kind = "ram"/,
   );
 });
+
+test('cluster init makes an authority, cluster certificate a node of it', async () => {
+  const made = await ended('cluster', 'init', 'site1', '--name', 'site1');
+  assert.deepEqual([made.status, made.err], [0, '']);
+  assert.match(made.out, /^site1\/ca\.key\nsite1\/ca\.crt\nvalid until \d{4}-\d\d-\d\d\n$/);
+  const node = await ended('cluster', 'certificate', 'site1', '--node', 'node-a');
+  assert.deepEqual([node.status, node.err], [0, '']);
+  assert.match(node.out, /^site1\/node-a\/node\.key\nsite1\/node-a\/node\.crt\nsite1\/node-a\/ca\.crt\n/);
+  assert.equal(statSync(path.join(directory, 'site1/node-a/node.key')).mode & 0o777, 0o600);
+  const again = await ended('cluster', 'init', 'site1', '--name', 'site1');
+  assert.deepEqual([again.status, again.out], [2, '']);
+  assert.match(again.err, /^lockstep: site1\/ca\.key exists already: /);
+  const elsewhere = await ended('cluster', 'certificate', 'nowhere', '--node', 'node-a');
+  assert.equal(elsewhere.status, 2);
+  assert.match(elsewhere.err, /no authority in nowhere/);
+});

@@ -19,6 +19,11 @@ export interface Actions {
   start(options: Common & { readonly portal: string; readonly directory: string }): Promise<void>;
   status(options: { readonly state?: string; readonly json?: boolean }): Promise<void>;
   checkConfig(file: string): Promise<void>;
+  clusterInit(directory: string, options: { readonly name: string }): Promise<void>;
+  clusterCertificate(
+    directory: string,
+    options: { readonly node: string; readonly out?: string },
+  ): Promise<void>;
 }
 
 const EXIT_STATUS = `
@@ -41,6 +46,7 @@ export function createProgram(version: string, actions: Actions): Command {
   startCommand(program, actions);
   statusCommand(program, actions);
   configCommand(program, actions);
+  clusterCommand(program, actions);
   return program;
 }
 
@@ -162,4 +168,29 @@ function configCommand(program: Command, actions: Actions): void {
     .argument('<FILE>', 'the configuration (TOML)')
     .addHelpText('after', '\nExample:\n  lockstep config check node.toml')
     .action((file: string) => actions.checkConfig(file));
+}
+
+function clusterCommand(program: Command, actions: Actions): void {
+  const cluster = program
+    .command('cluster')
+    .description('Certificates, by which the nodes of a cluster know each other.');
+  cluster
+    .command('init')
+    .description(
+      'Makes the certificate authority of a new cluster. Whoever has its key can make nodes: keep it safe.',
+    )
+    .argument('<DIRECTORY>', 'where it is kept; made if it is not there')
+    .requiredOption('--name <name>', 'name of the cluster: letters in lower case, digits, hyphens')
+    .addHelpText('after', '\nExample:\n  lockstep cluster init site1 --name site1')
+    .action((directory: string, options: { name: string }) => actions.clusterInit(directory, options));
+  cluster
+    .command('certificate')
+    .description('Makes key and certificate of one node.')
+    .argument('<DIRECTORY>', 'where the authority of the cluster is')
+    .requiredOption('--node <name>', 'name of the node: letters in lower case, digits, hyphens')
+    .option('--out <directory>', 'where the files go (default: DIRECTORY/NAME)')
+    .addHelpText('after', '\nExample:\n  lockstep cluster certificate site1 --node node-a')
+    .action((directory: string, options: { node: string; out?: string }) =>
+      actions.clusterCertificate(directory, options),
+    );
 }
