@@ -68,8 +68,8 @@ export const RECORD_PLANTS: Catalogue = {
   },
   journalIsNotTold: {
     file: 'src/engine/mirror/tell-journal.ts',
-    find: ': journal.partnerLeft(node, difference.base, touched, difference.map));',
-    replace: ': Promise.resolve({ ok: true }));',
+    find: 'await journal.partnerLeft(node, difference.base, touched, difference.map);',
+    replace: '{ ok: true };',
     what: 'the journal does not learn who is absent',
     foundBy: STOPPED,
     focus: 'mirror-outages',

@@ -2,10 +2,14 @@
  * What an accepted configuration asks of this node's copy, in the order in which it has to become durable, and what
  * begins when it is installed.
  *
- *   still → journal learns who is absent → superblock → what was pending is pending here … installed: serve, or learn
+ *   still → (first time: superblock without trust in the journal's records) → journal learns who is absent → superblock
+ *         → a log that is not wanted ends → what was pending is pending here … installed: serve, or learn
  *
- * Invariant: the journal knows who is absent, durably, before the superblock says that a configuration without them was
- * accepted.
+ * Invariants
+ *  1. The journal knows who is absent, durably, before the superblock says that a configuration without them was
+ *     accepted.
+ *  2. Records of the journal are replaced only while the superblock does not trust them, and the log ends only when the
+ *     superblock says that nobody lacks what it tells.
  */
 
 import { DONE, fail, type Result } from '../../base/result.ts';
@@ -60,6 +64,12 @@ export class CopyAcceptance {
       const flushed = await store.flush();
       if (!flushed.ok) return fail(faultText(flushed.fault));
     }
+    if (!this.hasStarted && journal.replacesRecords) {
+      records.isJournalTrusted = false;
+      const saved = await records.save();
+      if (isOver()) return OVER;
+      if (!saved.ok) return fail('its superblock could not be written');
+    }
     const journaled = await tellJournal(journal, {
       self,
       nodes: site.nodes,
@@ -69,18 +79,22 @@ export class CopyAcceptance {
       geometry: store.geometry,
     });
     if (isOver()) return OVER;
-    if (!journaled) return fail('its journal could not be written');
+    if (!journaled) return fail(JOURNAL_LOST);
     this.policy = next;
     replica.copy.policy = next;
     replica.lamport = Math.max(replica.lamport, lamport);
     for (const document of documents) records.setDocument(document);
     records.copyTerm = configuration.term;
     records.isClean = false;
+    records.isJournalTrusted = true;
     records.history = history;
     records.acceptEpoch(configuration);
     this.#hasPending = pending.length > 0;
     if (!(await save())) return OVER;
     this.hasStarted = true;
+    const ended = await journal.endLogIfIdle();
+    if (isOver()) return OVER;
+    if (!ended.ok) return fail(JOURNAL_LOST);
     const held = await replica.accept(configuration.term, pending);
     if (isOver()) return OVER;
     if (!held.ok) return fail(faultText(held.fault));
@@ -107,4 +121,5 @@ export class CopyAcceptance {
   }
 }
 
+const JOURNAL_LOST = 'its journal could not be written';
 const OVER: Accepted = fail(undefined);

@@ -85,7 +85,7 @@ export class MirrorNode {
       offset: SUPERBLOCK_FILE_LENGTH,
     };
     const journal = new Journal(journalOptions);
-    const found = await journal.load();
+    const found = await journal.load(records.isJournalTrusted);
     const knowledge = new CopyKnowledge({ self, nodes: site.nodes, records, journal, found, journalOptions });
     return new MirrorNode(options, records, journal, knowledge);
   }
