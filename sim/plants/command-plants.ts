@@ -121,7 +121,7 @@ export const COMMAND_PLANTS: Catalogue = {
   },
   documentIsNotCarriedOver: {
     file: 'src/engine/mirror/copy-acceptance.ts',
-    find: 'for (const document of documents) records.setDocument(document);',
+    find: 'records.documents = documents;',
     replace: '',
     what: 'the next configuration does not get the reservations',
     foundBy: NOT_ATOMIC,

@@ -24,12 +24,14 @@ import { faultText } from './fault-text.ts';
 import type { Handover } from './handover.ts';
 import type { MirrorOptions } from './mirror-options.ts';
 import { tellJournal } from './tell-journal.ts';
+import type { ToldDocuments } from './told-documents.ts';
 
 export interface CopyParts {
   readonly options: MirrorOptions;
   readonly records: CopyRecords;
   readonly journal: Journal;
   readonly replica: Replica;
+  readonly told: ToldDocuments;
   /** The copy has been abandoned. */
   readonly isOver: () => boolean;
 }
@@ -83,7 +85,7 @@ export class CopyAcceptance {
     this.policy = next;
     replica.copy.policy = next;
     replica.lamport = Math.max(replica.lamport, lamport);
-    for (const document of documents) records.setDocument(document);
+    records.documents = documents;
     records.copyTerm = configuration.term;
     records.isClean = false;
     records.isJournalTrusted = true;
@@ -103,12 +105,13 @@ export class CopyAcceptance {
   }
 
   install({ term, members, learners }: Configuration, standing: Standing): void {
-    const { options, records, replica } = this.#parts;
+    const { options, records, replica, told } = this.#parts;
     const { site, confirmsReads, ports } = options;
     const { policy } = this;
     records.standing = standing;
     records.install(this.#hasPending);
     ports.trace('info', 'mirror.installed', { term, members, learners, policy });
+    told.installed(records.documents);
     // The one with the lowest priority has the most to spare.
     const source = site.nodes.findLast((node) => members.includes(node))!;
     replica.install({ term, members, learners, policy, source, confirmsReads });

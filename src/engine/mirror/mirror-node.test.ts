@@ -41,6 +41,7 @@ async function opened(journal: JournalStrategy = 'ram', before?: CutDisk) {
   if (before === undefined) assert.ok((await records.create(of(1))).ok);
   const sent: Control<Handover>[] = [];
   const failed: string[] = [];
+  const told: string[] = [];
   const store = createRamStore({ blockCount: BLOCKS, blockLength: BLOCK });
   const node = await MirrorNode.open({
     self: 1,
@@ -67,10 +68,11 @@ async function opened(journal: JournalStrategy = 'ram', before?: CutDisk) {
       dropSessions: () => undefined,
       onFailed: (reason) => void failed.push(reason),
       onChanged: () => undefined,
+      onDocument: (name, bytes) => void told.push(`${name} ${bytes?.join() ?? 'none'}`),
     },
   });
   assert.ok(node !== undefined);
-  return { node, sent, store, disk, failed };
+  return { node, sent, store, disk, failed, told };
 }
 
 /** The other node has chosen a configuration that finishes these changes. */

@@ -41,6 +41,7 @@ import { keepChunks, type Keep } from './divergence.ts';
 import { type Handover, lamportOfDocuments, merge } from './handover.ts';
 import type { MirrorOptions } from './mirror-options.ts';
 import { type MirrorState, stateOf } from './state.ts';
+import { ToldDocuments } from './told-documents.ts';
 import { createVoterRoute, type VoterRoute } from './voter-route.ts';
 
 /** The others have this long to go on without a node that stops. */
@@ -55,6 +56,7 @@ export class MirrorNode {
   readonly #knowledge: CopyKnowledge;
   readonly #route: VoterRoute;
   readonly #acceptance: CopyAcceptance;
+  readonly #told: ToldDocuments;
   #tickedAt: number;
   #isOver = false;
   /** What only this copy holds after a split brain has been kept elsewhere. */
@@ -102,10 +104,12 @@ export class MirrorNode {
     this.#journal = journal;
     this.#knowledge = knowledge;
     this.#tickedAt = ports.clock.now();
+    this.#told = new ToldDocuments((name, bytes) => ports.onDocument(name, bytes));
     this.replica = new Replica(self, this.#replicaPorts());
     this.replica.lamport = lamportOfDocuments(records.documents);
     const isOver = (): boolean => this.#isOver;
-    this.#acceptance = new CopyAcceptance({ options, records, journal, replica: this.replica, isOver });
+    const { replica } = this;
+    this.#acceptance = new CopyAcceptance({ options, records, journal, replica, told: this.#told, isOver });
     this.#route = createVoterRoute(options, this);
     this.membership = new Membership<Handover>({
       self,
@@ -135,9 +139,16 @@ export class MirrorNode {
     return this.#records.documents.find((document) => document.name === name)?.bytes;
   }
 
+  /** No change of it is on its way here: `document` and what was told are what every member has. */
+  isDocumentSettled(name: DocumentName): boolean {
+    return this.replica.log.unreadable(documentLba(name), 1) === undefined;
+  }
+
   /**
    * Reads, decides and writes a document while nothing of the device changes on any member: changes under way have ended
    * before, and those that wait begin after. `decide` answers with the new bytes, or undefined to leave it as it is.
+   * This node has been told of the change (`onDocument`) when `done` is called, the others hear of it before they change
+   * anything.
    */
   changeDocument(
     ticket: Ticket,
@@ -277,6 +288,9 @@ export class MirrorNode {
           return saved.ok && !this.#isOver ? this.#records.sequence : 0;
         }),
       saveDocument: (name, bytes, revision) => this.#saveDocument(name, bytes, revision),
+      documentReadable: (name, bytes, revision) => {
+        if (!this.#isOver) this.#told.readable(name, bytes, revision);
+      },
       onCopyFailed: (fault) => this.#fail(faultText(fault)),
     };
   }

@@ -12,6 +12,7 @@ import type { VoteStore } from '../../ports/vote-store.ts';
 import type { ReplicaMessage } from '../../replication/messages.ts';
 import type { WritePolicy } from '../../replication/ports.ts';
 import type { Handover } from './handover.ts';
+import type { OnDocument } from './told-documents.ts';
 
 export interface MirrorOptions {
   readonly self: number;
@@ -51,4 +52,12 @@ export interface MirrorPorts {
   onFailed(reason: string): void;
   /** What initiators should be told has changed. */
   onChanged(): void;
+  /**
+   * What a document says, told by every member and learner, also by the one that changed it: once the change is everywhere
+   * (it can be read, `MirrorNode.isDocumentSettled`), before anything begins that came after it, and before `done` of
+   * `changeDocument`; and what an installed configuration brings, before anything begins in it. In order of revisions; what a newer one has replaced
+   * meanwhile may be left out. After a start everything is told with the first configuration. Nothing is asked back, and
+   * no change may begin from within.
+   */
+  onDocument: OnDocument;
 }
