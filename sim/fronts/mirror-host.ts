@@ -179,7 +179,7 @@ export class MirrorHost {
         copyTerm: first.term,
         dataState: 'inSync',
         hasCopy: true,
-        cleanShutdown: true,
+        shutdown: 'inOrder',
         writePolicy: drawn.policy,
         journal: { strategy: drawn.journal, isTrusted: true },
         blockLength: BLOCK_LENGTH,

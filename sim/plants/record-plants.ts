@@ -127,8 +127,8 @@ export const RECORD_PLANTS: Catalogue = {
   },
   crashLooksLikeAStop: {
     file: RECORDS,
-    find: 'cleanShutdown: this.isClean,',
-    replace: 'cleanShutdown: this.isClean || this.wasStopped,',
+    find: 'shutdown: this.shutdown,',
+    replace: "shutdown: this.wasStopped ? 'inOrder' : this.shutdown,",
     what: 'a copy that was stopped in order once says so ever after',
     foundBy: WRONG_DATA,
     focus: 'mirror-outages',

@@ -240,6 +240,10 @@ function restarted(
   const stopped = whole.find((node) => promises.get(node)!.wasStopped);
   if (stopped !== undefined)
     return { kind: 'members', nodes: [stopped], rule: 'a copy that was stopped in order' };
+  // Whatever was answered it held: what it had only in memory it has written out.
+  const writtenOut = whole.find((node) => promises.get(node)!.wasWrittenOut);
+  if (writtenOut !== undefined)
+    return { kind: 'members', nodes: [writtenOut], rule: 'a copy that was written out as it stopped' };
   const first = whole[0] ?? copies[0];
   if (first === undefined)
     return wait(

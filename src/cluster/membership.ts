@@ -42,7 +42,10 @@ export interface Standing {
 }
 
 /** What a copy adds to a report. */
-export type CopyReport<H> = Pick<Report<H>, 'wasStopped' | 'isBlank' | 'history' | 'handover' | 'hasKept'>;
+export type CopyReport<H> = Pick<
+  Report<H>,
+  'wasStopped' | 'wasWrittenOut' | 'isBlank' | 'history' | 'handover' | 'hasKept'
+>;
 
 export interface MembershipPorts<H> {
   readonly clock: Clock;

@@ -151,6 +151,7 @@ export class SmallCluster {
       save,
       report: (withHandover) => ({
         wasStopped: false,
+        wasWrittenOut: false,
         isBlank: false,
         hasKept: false,
         history: [],

@@ -1,6 +1,6 @@
 /**
  * What an accepted configuration asks of this node's copy, in the order in which it has to become durable, and what
- * begins when it is installed.
+ * begins when it is installed; and what its stop leaves for the next process.
  *
  *   still → (first time: superblock without trust in the journal's records) → journal learns who is absent → superblock
  *         → a log that is not wanted ends → what was pending is pending here … installed: serve, or learn
@@ -17,6 +17,7 @@ import type { Configuration } from '../../cluster/configuration.ts';
 import type { Standing } from '../../cluster/membership.ts';
 import type { Proposal } from '../../cluster/messages.ts';
 import type { Journal } from '../../journal/journal.ts';
+import type { Part } from '../../replication/mutation-log.ts';
 import type { WritePolicy } from '../../replication/ports.ts';
 import type { Replica } from '../../replication/replica.ts';
 import type { CopyRecords } from './copy-records.ts';
@@ -87,7 +88,7 @@ export class CopyAcceptance {
     replica.lamport = Math.max(replica.lamport, lamport);
     records.documents = documents;
     records.copyTerm = configuration.term;
-    records.isClean = false;
+    records.shutdown = 'none';
     records.isJournalTrusted = true;
     records.history = history;
     records.acceptEpoch(configuration);
@@ -115,6 +116,30 @@ export class CopyAcceptance {
     // The one with the lowest priority has the most to spare.
     const source = site.nodes.findLast((node) => members.includes(node))!;
     replica.install({ term, members, learners, policy, source, confirmsReads });
+  }
+
+  /**
+   * Writes everything out when nothing happens any more. Of what was `pending` others may have told their initiators that
+   * it is everywhere: it is written, too, and the record says that there may be more here than elsewhere. Answers whether
+   * the next start may rely on it as stopped in order.
+   */
+  async stop(pending: readonly Part[], hasFailed: boolean): Promise<boolean> {
+    const { options, records, journal, replica } = this.#parts;
+    const { store } = options;
+    // Whatever has failed: what is in the cache has been acknowledged.
+    if (hasFailed) {
+      await store.flush();
+      return false;
+    }
+    replica.copy.policy = 'through';
+    const held = await replica.accept(records.standing.accepted.term, pending);
+    const flushed = await store.flush();
+    if (!held.ok || !flushed.ok) return false;
+    if (pending.length > 0) {
+      await records.stop('writtenOut');
+      return false;
+    }
+    return (await journal.stop()).ok && (await records.stop()).ok;
   }
 
   #tellResyncs({ learners }: Configuration, { differences }: Handover): void {

@@ -111,6 +111,7 @@ export class CopyKnowledge {
       else if (log.kind === 'readable') markExtents(map, log.extents);
       else full = 'logUnreadable';
     }
+    if (!hasStarted && records.found === 'writtenOut') full = 'stoppedWithChangesUnderWay';
     if (isDiverged)
       for (const difference of differences.values()) {
         map.union(difference.map);

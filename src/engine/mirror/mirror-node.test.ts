@@ -143,6 +143,24 @@ test('a configuration that another process of this node has promised is refused'
   assert.equal(sent.at(-1)?.kind, 'refuse');
 });
 
+test('a stop with changes under way writes them out, and the next process says so', async () => {
+  const { node, disk, store } = await accepted();
+  await promised(node, 34);
+  const data = [new Uint8Array(BLOCK).fill(7)];
+  node.onControl(2, acceptOf(34, [{ kind: 'write', lba: 3, blocks: 1, data }]));
+  assert.equal(await node.stop(), false);
+  const read = await store.read(3, 1);
+  assert.ok(read.ok && read.value.segments[0]![0] === 7);
+  const again = await opened('ram', new CutDisk(disk.bytes));
+  await promised(again.node, 50);
+  const promise = again.sent.at(-1);
+  assert.ok(promise?.kind === 'promise');
+  const { wasStopped, wasWrittenOut, handover } = promise.report;
+  assert.deepEqual([wasStopped, wasWrittenOut], [false, true]);
+  assert.equal(handover?.suspects?.full, 'stoppedWithChangesUnderWay', 'nobody else may have them');
+  assert.equal(await again.node.stop(), false);
+});
+
 /** What node 1 knows of node 2, as it tells it with its last promise. */
 function differenceIn(sent: readonly Control<Handover>[]): Difference {
   const promise = sent.findLast(({ kind }) => kind === 'promise');

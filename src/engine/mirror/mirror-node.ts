@@ -217,15 +217,13 @@ export class MirrorNode {
     if (this.#isOver) return false;
     this.membership.halt();
     await this.membership.settled();
-    const isWhole = this.replica.pending().length === 0 && !this.membership.hasFailed;
+    const pending = this.replica.pending();
     await this.settled();
     if (this.#isOver) return false;
     this.#isOver = true;
     // Nothing has begun since the last stop: its records still say what they said.
-    if (!this.#acceptance.hasStarted) return this.#records.isClean;
-    // Whatever was under way: what is in the cache has been acknowledged.
-    if (!(await this.#options.store.flush()).ok || !isWhole) return false;
-    return (await this.#journal.stop()).ok && (await this.#records.stop()).ok;
+    if (!this.#acceptance.hasStarted) return this.#records.shutdown === 'inOrder';
+    return this.#acceptance.stop(pending, this.membership.hasFailed);
   }
 
   /**
@@ -380,15 +378,15 @@ export class MirrorNode {
   }
 
   #report(withHandover: boolean): CopyReport<Handover> {
-    const { wasStopped, isBlank, history } = this.#records;
+    const { wasStopped, found, isBlank, history } = this.#records;
+    const { hasStarted } = this.#acceptance;
     return {
-      wasStopped: wasStopped && !this.#acceptance.hasStarted,
+      wasStopped: wasStopped && !hasStarted,
+      wasWrittenOut: found === 'writtenOut' && !hasStarted,
       isBlank,
       history,
       hasKept: this.#hasKept,
-      handover: withHandover
-        ? this.#knowledge.handover(this.replica, this.#acceptance.hasStarted)
-        : undefined,
+      handover: withHandover ? this.#knowledge.handover(this.replica, hasStarted) : undefined,
     };
   }
 
