@@ -310,10 +310,16 @@ export class MirrorHost {
     );
   }
 
+  /** Without what is in the cache. */
+  onMedium(block: number): number {
+    const bytes = this.#data.device.medium.read(lbaOf(block, this.#options.parts.shape))?.bytes;
+    return bytes === undefined ? 0 : decodeBlocks(bytes, BLOCK_LENGTH)[0]!;
+  }
+
   #valueOf(block: number): number {
     const lba = lbaOf(block, this.#options.parts.shape);
-    const bytes = this.#process?.cache?.peek(lba) ?? this.#data.device.medium.read(lba)?.bytes;
-    return bytes === undefined ? 0 : decodeBlocks(bytes, BLOCK_LENGTH)[0]!;
+    const bytes = this.#process?.cache?.peek(lba);
+    return bytes === undefined ? this.onMedium(block) : decodeBlocks(bytes, BLOCK_LENGTH)[0]!;
   }
 
   async #open(start: number): Promise<void> {

@@ -21,18 +21,18 @@ import type { Part } from '../../replication/mutation-log.ts';
 import type { WritePolicy } from '../../replication/ports.ts';
 import type { Replica } from '../../replication/replica.ts';
 import type { CopyRecords } from './copy-records.ts';
+import type { DeviceDocuments } from './device-documents.ts';
 import { faultText } from './fault-text.ts';
 import type { Handover } from './handover.ts';
 import type { MirrorOptions } from './mirror-options.ts';
 import { tellJournal } from './tell-journal.ts';
-import type { ToldDocuments } from './told-documents.ts';
 
 export interface CopyParts {
   readonly options: MirrorOptions;
   readonly records: CopyRecords;
   readonly journal: Journal;
   readonly replica: Replica;
-  readonly told: ToldDocuments;
+  readonly documents: DeviceDocuments;
   /** The copy has been abandoned. */
   readonly isOver: () => boolean;
 }
@@ -59,9 +59,12 @@ export class CopyAcceptance {
     save: () => Promise<boolean>,
   ): Promise<Accepted> {
     const { options, records, journal, replica, isOver } = this.#parts;
-    const { store, policy, self, site } = options;
+    const { store, self, site } = options;
     const { pending, documents, history, lamport } = handover!;
     await replica.quiesce();
+    const { policy } = this.#parts.documents.settings.read(
+      documents.find(({ name }) => name === 'settings')?.bytes,
+    );
     const next: WritePolicy = configuration.members.length > 1 ? policy : 'through';
     if (this.policy === 'back' && next === 'through') {
       const flushed = await store.flush();
@@ -106,15 +109,16 @@ export class CopyAcceptance {
   }
 
   install({ term, members, learners }: Configuration, standing: Standing): void {
-    const { options, records, replica, told } = this.#parts;
-    const { site, confirmsReads, ports } = options;
-    const { policy } = this;
+    const { options, records, replica, documents } = this.#parts;
+    const { confirmsReads, ports } = options;
     records.standing = standing;
     records.install(this.#hasPending);
+    documents.told.installed(records.documents);
+    this.applyPolicy(members);
+    const { policy } = this;
     ports.trace('info', 'mirror.installed', { term, members, learners, policy });
-    told.installed(records.documents);
     // The one with the lowest priority has the most to spare.
-    const source = site.nodes.findLast((node) => members.includes(node))!;
+    const source = documents.settings.now.order.findLast((node) => members.includes(node))!;
     replica.install({ term, members, learners, policy, source, confirmsReads });
   }
 
@@ -140,6 +144,16 @@ export class CopyAcceptance {
       return false;
     }
     return (await journal.stop()).ok && (await records.stop()).ok;
+  }
+
+  /**
+   * The settings have changed, here or everywhere. Caches need not be flushed: whoever changes the policy to through has
+   * had them flushed everywhere, and nothing has changed since.
+   */
+  applyPolicy(members: readonly number[]): void {
+    const { documents, replica } = this.#parts;
+    this.policy = members.length > 1 ? documents.settings.policy : 'through';
+    replica.copy.policy = this.policy;
   }
 
   #tellResyncs({ learners }: Configuration, { differences }: Handover): void {

@@ -149,7 +149,7 @@ test('a stop with changes under way writes them out, and the next process says s
   const data = [new Uint8Array(BLOCK).fill(7)];
   node.onControl(2, acceptOf(34, [{ kind: 'write', lba: 3, blocks: 1, data }]));
   assert.equal(await node.stop(), false);
-  const read = await store.read(3, 1);
+  const read = store.read(3, 1);
   assert.ok(read.ok && read.value.segments[0]![0] === 7);
   const again = await opened('ram', new CutDisk(disk.bytes));
   await promised(again.node, 50);

@@ -25,23 +25,18 @@ import { Journal, type JournalOptions } from '../../journal/journal.ts';
 import type { DeviceFault } from '../../ports/block-device.ts';
 import type { ReplicaBody, ReplicaMessage } from '../../replication/messages.ts';
 import type { Ticket } from '../../replication/command-queue.ts';
-import {
-  documentLba,
-  type DocumentName,
-  documentOperation,
-  type Operation,
-  type Stamp,
-} from '../../replication/operation.ts';
+import { documentLba, type DocumentName, type Stamp } from '../../replication/operation.ts';
 import { Replica } from '../../replication/replica.ts';
 import { CopyAcceptance } from './copy-acceptance.ts';
 import { CopyKnowledge } from './copy-knowledge.ts';
 import { CopyRecords } from './copy-records.ts';
 import { faultText } from './fault-text.ts';
 import { keepChunks, type Keep } from './divergence.ts';
+import { DeviceDocuments } from './device-documents.ts';
 import { type Handover, lamportOfDocuments, merge } from './handover.ts';
 import type { MirrorOptions } from './mirror-options.ts';
+import type { Settings, SettingsFault } from './settings.ts';
 import { type MirrorState, stateOf } from './state.ts';
-import { ToldDocuments } from './told-documents.ts';
 import { createVoterRoute, type VoterRoute } from './voter-route.ts';
 
 /** The others have this long to go on without a node that stops. */
@@ -56,7 +51,7 @@ export class MirrorNode {
   readonly #knowledge: CopyKnowledge;
   readonly #route: VoterRoute;
   readonly #acceptance: CopyAcceptance;
-  readonly #told: ToldDocuments;
+  readonly #documents: DeviceDocuments;
   #tickedAt: number;
   #isOver = false;
   /** What only this copy holds after a split brain has been kept elsewhere. */
@@ -82,7 +77,7 @@ export class MirrorNode {
       blockCount,
       blockLength,
       slotCount: options.slotCount,
-      partners: site.nodes.filter((node) => node !== self),
+      partners: site.nodes.filter((node) => node !== self).toSorted((a, b) => a - b),
       disk,
       offset: SUPERBLOCK_FILE_LENGTH,
     };
@@ -104,18 +99,34 @@ export class MirrorNode {
     this.#journal = journal;
     this.#knowledge = knowledge;
     this.#tickedAt = ports.clock.now();
-    this.#told = new ToldDocuments((name, bytes) => ports.onDocument(name, bytes));
+    this.#documents = new DeviceDocuments({
+      nodes: site.nodes,
+      blockCount: options.store.geometry.blockCount,
+      usual: {
+        order: site.nodes,
+        policy: options.policy,
+        asides: options.isAside === true ? [self] : [],
+      },
+      records,
+      replica: () => this.replica,
+      onDocument: (name, bytes) => this.#onDocument(name, bytes),
+    });
     this.replica = new Replica(self, this.#replicaPorts());
     this.replica.lamport = lamportOfDocuments(records.documents);
     const isOver = (): boolean => this.#isOver;
-    const { replica } = this;
-    this.#acceptance = new CopyAcceptance({ options, records, journal, replica, told: this.#told, isOver });
+    this.#acceptance = new CopyAcceptance({
+      options,
+      records,
+      journal,
+      replica: this.replica,
+      documents: this.#documents,
+      isOver,
+    });
     this.#route = createVoterRoute(options, this);
     this.membership = new Membership<Handover>({
       self,
-      site,
+      site: { ...site, nodes: this.settings.order },
       incarnation,
-      writesBack: options.policy === 'back',
       ports: this.#membershipPorts(),
       standing: records.standing,
     });
@@ -129,14 +140,15 @@ export class MirrorNode {
 
   /** As administrators and initiators see it. */
   get state(): MirrorState {
-    const { isAside = false, ports } = this.#options;
+    const { ports, self } = this.#options;
+    const isAside = this.settings.asides.includes(self);
     const isResyncSource = this.replica.source.progress.length > 0;
     return stateOf(this.membership, { isResyncSource, isAside }, ports.clock.now());
   }
 
   /** A document as the last change that is everywhere left it. */
   document(name: DocumentName): Uint8Array | undefined {
-    return this.#records.documents.find((document) => document.name === name)?.bytes;
+    return this.#documents.find(name);
   }
 
   /** No change of it is on its way here: `document` and what was told are what every member has. */
@@ -156,16 +168,24 @@ export class MirrorNode {
     decide: (before: Uint8Array | undefined) => Uint8Array | undefined,
     done: (result: Result<void, DeviceFault>) => void,
   ): void {
-    const { blockCount } = this.#options.store.geometry;
-    const everything = [
-      { lba: 0, blocks: blockCount },
-      { lba: documentLba(name), blocks: 1 },
-    ];
-    const change = (): Result<Operation | undefined, DeviceFault> => {
-      const after = decide(this.document(name));
-      return ok(after === undefined ? undefined : documentOperation(name, after));
-    };
-    this.replica.modify(ticket, everything, change, done);
+    this.#documents.change(ticket, name, (before) => ok(decide(before)), done);
+  }
+
+  /** As everywhere, as far as this node has heard. */
+  get settings(): Settings {
+    return this.#documents.settings.now;
+  }
+
+  /**
+   * An administrator changes settings of the device: answers when all members act on them, or a fault, and nothing has
+   * changed (`unavailable`: it may have, or may still). Caches are flushed before the policy becomes `through`.
+   */
+  changeSettings(
+    ticket: Ticket,
+    change: Partial<Settings>,
+    done: (result: Result<void, DeviceFault | SettingsFault>) => void,
+  ): void {
+    this.#documents.changeSettings(ticket, change, done);
   }
 
   onBeat(from: number, beat: Beat, onSync: boolean): ReturnType<Membership<Handover>['onBeat']> {
@@ -287,7 +307,7 @@ export class MirrorNode {
         }),
       saveDocument: (name, bytes, revision) => this.#saveDocument(name, bytes, revision),
       documentReadable: (name, bytes, revision) => {
-        if (!this.#isOver) this.#told.readable(name, bytes, revision);
+        if (!this.#isOver) this.#documents.told.readable(name, bytes, revision);
       },
       onCopyFailed: (fault) => this.#fail(faultText(fault)),
     };
@@ -331,6 +351,8 @@ export class MirrorNode {
         this.replica.refuseAll(reason);
         ports.onChanged();
       },
+      writesBack: () => this.#documents.settings.writesBack,
+      firsts: () => this.#documents.settings.firsts,
       readyLearners: () => this.replica.source.ready,
       slowNodes: () => this.replica.writes.slowPeers(ports.clock.now() - SLOW_MS),
     };
@@ -369,12 +391,29 @@ export class MirrorNode {
     revision: Stamp,
   ): MaybeAsync<Result<void, DeviceFault>> {
     this.#records.setDocument({ name, bytes, revision });
+    if (name === 'settings') this.#applyPolicy();
     // It has been seen as changed, and may be durable: that cannot be taken back.
     return then(this.#records.save(), (saved) => {
       if (saved.ok) return DONE;
       this.#fail('its superblock could not be written');
       return fail(RECORDS_FAULT);
     });
+  }
+
+  #applyPolicy(): void {
+    const { installed } = this.membership;
+    // The next configuration looks for itself, and has to know what the last one kept in caches.
+    if (installed !== undefined) this.#acceptance.applyPolicy(installed.members);
+  }
+
+  #onDocument(name: DocumentName, bytes: Uint8Array | undefined): void {
+    const { ports, site } = this.#options;
+    if (name === 'settings') {
+      this.membership.site = { ...site, nodes: this.settings.order };
+      this.#applyPolicy();
+      ports.onChanged();
+    }
+    ports.onDocument(name, bytes);
   }
 
   #report(withHandover: boolean): CopyReport<Handover> {
