@@ -27,7 +27,8 @@ export function planOf(trial: Trial): Plan {
 /** `plan`: a smaller one than that of the trial. */
 export function runTrial(trial: Trial, plan: Plan = planOf(trial), traceLines = 0): Promise<RunResult> {
   const { seed, flaw } = trial;
-  const { budget, judged, lockBlocksMax, answerBoundMs } = settingOf(trial);
+  const { budget, judged, answerBoundMs } = settingOf(trial);
+  const lockBlocksMax = lockBlocksMaxOf(trial);
   const kind = frontOf(trial);
   const createFront: RunOptions['createFront'] = (parts) => kind.create(parts);
   return run({ seed, plan, flaw, budget, judged, lockBlocksMax, answerBoundMs, createFront, traceLines });
@@ -41,6 +42,15 @@ export function commandOf({ front, flaw, seed, seconds }: Trial): string {
 
 function frontOf({ front }: Trial): FrontKind {
   return FRONTS[front];
+}
+
+/**
+ * Where the last copy may be unable to write, alone, it fails a command and goes on, and of two blocks one may be
+ * written. By the whole plan of the trial, so that a smaller one has the same locks.
+ */
+function lockBlocksMaxOf(trial: Trial): number | undefined {
+  const tears = planOf(trial).faults.some(({ kind }) => kind === 'diskWriteErrors' || kind === 'diskFull');
+  return tears ? 1 : settingOf(trial).lockBlocksMax;
 }
 
 function settingOf(trial: Trial): Setting {

@@ -51,7 +51,7 @@ export async function superblockSave(folder: string): Promise<string> {
         installedTerm: term,
         copyTerm: 0,
         dataState: 'inSync',
-        cleanShutdown: false,
+        shutdown: 'none',
         writePolicy: 'through',
         journal: { strategy: 'continuous', isTrusted: true },
         blockLength: 4096,

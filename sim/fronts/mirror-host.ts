@@ -178,7 +178,7 @@ export class MirrorHost {
         copyTerm: first.term,
         dataState: 'inSync',
         hasCopy: true,
-        cleanShutdown: true,
+        shutdown: 'inOrder',
         writePolicy: drawn.policy,
         journal: { strategy: drawn.journal, isTrusted: true },
         blockLength: BLOCK_LENGTH,
@@ -305,10 +305,16 @@ export class MirrorHost {
     );
   }
 
+  /** Without what is in the cache. */
+  onMedium(block: number): number {
+    const bytes = this.#data.device.medium.read(lbaOf(block, this.#options.parts.shape))?.bytes;
+    return bytes === undefined ? 0 : decodeBlocks(bytes, BLOCK_LENGTH)[0]!;
+  }
+
   #valueOf(block: number): number {
     const lba = lbaOf(block, this.#options.parts.shape);
-    const bytes = this.#process?.cache?.peek(lba) ?? this.#data.device.medium.read(lba)?.bytes;
-    return bytes === undefined ? 0 : decodeBlocks(bytes, BLOCK_LENGTH)[0]!;
+    const bytes = this.#process?.cache?.peek(lba);
+    return bytes === undefined ? this.onMedium(block) : decodeBlocks(bytes, BLOCK_LENGTH)[0]!;
   }
 
   #createWire(): PartnerWire {
@@ -357,6 +363,7 @@ export class MirrorHost {
         dropSessions: () => this.#dropSessions(),
         onFailed: () => this.#failed(start),
         onChanged: () => parts.stir(),
+        onDocument: () => undefined,
       },
     });
     if (start !== this.#starts) return node?.abandon();

@@ -1,10 +1,14 @@
 /** A mirror in the simulator that a test drives by hand: no nemesis, no workload, one command at a time. */
 
 import assert from 'node:assert/strict';
+import type { Result } from '../../src/base/result.ts';
 import { createPrng } from '../../src/base/prng.ts';
 import { type Site, votersOf } from '../../src/cluster/configuration.ts';
 import type { MirrorNode } from '../../src/engine/mirror/mirror-node.ts';
+import type { Settings, SettingsFault } from '../../src/engine/mirror/settings.ts';
 import type { JournalStrategy } from '../../src/journal/recovery.ts';
+import type { DeviceFault } from '../../src/ports/block-device.ts';
+import type { WritePolicy } from '../../src/replication/ports.ts';
 import { createHost, type Host } from '../host.ts';
 import { createNetwork, type Network } from '../network.ts';
 import { createScheduler, type Scheduler } from '../scheduler.ts';
@@ -19,6 +23,7 @@ import { firstVotes, MirrorHost } from './mirror-host.ts';
 export interface ScenarioOptions {
   readonly site: Site;
   readonly journal?: JournalStrategy;
+  readonly policy?: WritePolicy;
 }
 
 const DELAY = { minMs: 0.02, meanMs: 0.3, spikeChance: 0, spikeMeanMs: 0 };
@@ -31,7 +36,7 @@ export class Scenario {
   readonly #hosts: readonly Host[];
   readonly #nodes: readonly MirrorHost[];
 
-  constructor({ site, journal = 'failure' }: ScenarioOptions) {
+  constructor({ site, journal = 'failure', policy = 'through' }: ScenarioOptions) {
     const random = createPrng(1);
     const scheduler = this.#scheduler;
     this.#trace = createTrace(() => scheduler.now(), 100_000);
@@ -68,7 +73,7 @@ export class Scenario {
     const trouble = drawTrouble(random.fork('trouble'), true);
     const drawn = {
       site,
-      policy: 'through',
+      policy,
       journal,
       confirmsReads: false,
       carriage: 'asBytes',
@@ -193,6 +198,20 @@ export class Scenario {
     return answers[0];
   }
 
+  /** By node `node`; undefined if there is no answer in 20 s. */
+  async changeSettings(
+    node: number,
+    change: Partial<Settings>,
+  ): Promise<Result<void, DeviceFault | SettingsFault> | undefined> {
+    let answer: Result<void, DeviceFault | SettingsFault> | undefined;
+    const arrivedAt = this.#hosts[node - 1]!.clock.now();
+    this.mirror(node).changeSettings({ arrivedAt, isAlive: () => true }, change, (given) => (answer = given));
+    const until = this.#scheduler.now() + ANSWER_MS_MAX;
+    // oxlint-disable-next-line no-await-in-loop
+    while (answer === undefined && this.#scheduler.now() < until) await this.pass(10);
+    return answer;
+  }
+
   async write(node: number, block: number, value: number): Promise<void> {
     const answer = await this.command(node, { kind: 'write', lba: block, values: [value] });
     assert.deepEqual(answer, { status: 'good', values: [] });
@@ -204,7 +223,12 @@ export class Scenario {
     return answer.values[0]!;
   }
 
-  /** What the copies of all nodes hold on their disks. */
+  /** What lies on the disks of all nodes, without what is in caches. */
+  onMedium(block: number): number[] {
+    return this.#nodes.map((node) => node.onMedium(block));
+  }
+
+  /** What the copies of all nodes hold. */
   contents(block: number): number[] {
     return this.#nodes.map((node) => node.content(block + 1)[block]!);
   }

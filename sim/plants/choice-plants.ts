@@ -132,8 +132,8 @@ export const CHOICE_PLANTS: Catalogue = {
   },
   lowGoesOn: {
     file: CHOOSE,
-    find: 'return promises.get(highest)?.isBlank === false',
-    replace: 'return highest > 0',
+    find: 'return missing === undefined\n',
+    replace: 'return missing !== -1\n',
     what: 'the side with the lower priority goes on, too',
     foundBy: WRONG_EPOCH,
     focus: 'mirror-heartbeat',

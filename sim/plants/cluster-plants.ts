@@ -109,9 +109,9 @@ export const CLUSTER_PLANTS: Catalogue = {
     },
   },
   acceptedIsNotKept: {
-    file: 'src/engine/mirror/mirror-node.ts',
-    find: 'if (!(await this.#save(standing))) return false;\n    this.#hasStarted = true;',
-    replace: 'this.#hasStarted = true;',
+    file: 'src/engine/mirror/copy-acceptance.ts',
+    find: 'if (!(await save())) return OVER;\n    this.hasStarted = true;',
+    replace: 'this.hasStarted = true;',
     what: 'an accepted configuration is in memory only',
     killedBy: {
       file: 'src/engine/mirror/acceptance.test.ts',

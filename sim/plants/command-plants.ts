@@ -118,8 +118,8 @@ export const COMMAND_PLANTS: Catalogue = {
     },
   },
   documentIsNotCarriedOver: {
-    file: 'src/engine/mirror/mirror-node.ts',
-    find: 'for (const document of handover.documents) this.#records.setDocument(document);',
+    file: 'src/engine/mirror/copy-acceptance.ts',
+    find: 'records.documents = documents;',
     replace: '',
     what: 'the next configuration does not get the reservations',
     foundBy: NOT_ATOMIC,

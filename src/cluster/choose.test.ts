@@ -19,6 +19,7 @@ const SITUATIONS = {
   fresh: { isFresh: true },
   restarted: {},
   stopped: { wasStopped: true },
+  writtenOut: { wasWrittenOut: true },
   /** It has not accepted the last configuration. */
   behind: { isFresh: true },
   blank: { isBlank: true },
@@ -88,6 +89,7 @@ function inputOf({ site, base, before, nodes, self, promoted, writesBack, isForc
     promoted: new Set(promoted),
     isHeard: (node) => nodes.get(node) !== 'silent',
     retiredIn: (node) => ({ retired: base.term, retiredAhead: base.term + 1 })[nodes.get(node) as string],
+    firsts: site.nodes.slice(0, 1),
     writesBack,
     isForced,
     winner: undefined,
@@ -120,7 +122,10 @@ function expected(
       return undefined;
     if (is(self, 'out', 'outRestarted')) return undefined;
     isClaimed = strategy.policy === 'arbitrate';
-    if (!isClaimed && (is(self, 'restarted', 'stopped', 'blank') || !base.members.includes(self)))
+    if (
+      !isClaimed &&
+      (is(self, 'restarted', 'stopped', 'writtenOut', 'blank') || !base.members.includes(self))
+    )
       return undefined;
     const highest = site.nodes[0]!;
     if (strategy.policy === 'suspendLow' && (!promised.includes(highest) || is(highest, 'blank')))
@@ -131,14 +136,16 @@ function expected(
     !is(node, 'blank', 'failed', 'excluded', 'dataless') &&
     (!is(node, 'out', 'outRestarted') || lost === 0);
   const isFresh = (node: number): boolean =>
-    counts(node) && !is(node, 'restarted', 'stopped', 'outRestarted');
+    counts(node) && !is(node, 'restarted', 'stopped', 'writtenOut', 'outRestarted');
   const fresh = base.members.filter(isFresh);
   const proven = at.promoted.filter(
     (node) => base.learners.includes(node) && isFresh(node) && (base === at.before || !is(node, 'behind')),
   );
   if (fresh.length > 0) return { members: [...fresh, ...proven].toSorted(ascending), isClaimed };
   const copies = site.nodes.filter((node) => base.members.includes(node) && counts(node));
-  const stopped = copies.filter((node) => is(node, 'stopped'));
+  const stopped = (['stopped', 'writtenOut'] as const).flatMap((how) =>
+    copies.filter((node) => is(node, how)),
+  );
   if (copies.length === 0) return undefined;
   if (stopped.length === 0 && at.writesBack && base.members.length > 1 && !isForced) return undefined;
   return { members: [stopped[0] ?? copies[0]!], isClaimed };
@@ -294,6 +301,7 @@ function propose(
     promoted: new Set(),
     isHeard: (node) => kinds.get(node) !== 'silent',
     retiredIn: (node) => (kinds.get(node) === 'retired' ? voters.get(node)!.accepted.term : undefined),
+    firsts: site.nodes.slice(0, 1),
     writesBack: false,
     isForced: false,
     winner: undefined,

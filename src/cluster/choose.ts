@@ -50,6 +50,8 @@ export interface ChooseInput {
   readonly isHeard: (node: number) => boolean;
   /** The term that the node has accepted last, if it has retired: its next process will count as restarted. */
   readonly retiredIn: (node: number) => number | undefined;
+  /** Nodes that may have the highest priority: one, or more while priorities change. */
+  readonly firsts: readonly number[];
   /** Caches may have held acknowledged changes that are on no medium. */
   readonly writesBack: boolean;
   /** An administrator accepts that what only lost records or caches knew is lost. */
@@ -174,10 +176,11 @@ function mayGoOn(
     };
   if (strategy.policy === 'continue') return { kind: 'yes' };
   // Of the device, not of what was accepted last: who is silent may know of another configuration, with another first.
-  const highest = site.nodes[0]!;
-  return promises.get(highest)?.isBlank === false
+  // While priorities change nobody knows whether the others know: whoever may be the first has to agree.
+  const missing = input.firsts.find((node) => promises.get(node)?.isBlank !== false);
+  return missing === undefined
     ? { kind: 'yes' }
-    : { kind: 'no', rule: `node ${highest} has the highest priority and cannot agree` };
+    : { kind: 'no', rule: `node ${missing} has the highest priority, or may have it, and cannot agree` };
 }
 
 type Members =
@@ -240,6 +243,10 @@ function restarted(
   const stopped = whole.find((node) => promises.get(node)!.wasStopped);
   if (stopped !== undefined)
     return { kind: 'members', nodes: [stopped], rule: 'a copy that was stopped in order' };
+  // Whatever was answered it held: what it had only in memory it has written out.
+  const writtenOut = whole.find((node) => promises.get(node)!.wasWrittenOut);
+  if (writtenOut !== undefined)
+    return { kind: 'members', nodes: [writtenOut], rule: 'a copy that was written out as it stopped' };
   const first = whole[0] ?? copies[0];
   if (first === undefined)
     return wait(

@@ -42,7 +42,10 @@ export interface Standing {
 }
 
 /** What a copy adds to a report. */
-export type CopyReport<H> = Pick<Report<H>, 'wasStopped' | 'isBlank' | 'history' | 'handover' | 'hasKept'>;
+export type CopyReport<H> = Pick<
+  Report<H>,
+  'wasStopped' | 'wasWrittenOut' | 'isBlank' | 'history' | 'handover' | 'hasKept'
+>;
 
 export interface MembershipPorts<H> {
   readonly clock: Clock;
@@ -68,6 +71,10 @@ export interface MembershipPorts<H> {
   standBack(reason: string): void;
   /** Whether the arbiter lets these members go on without the others of `base`. */
   claim(base: Configuration, members: readonly number[], term: number): Promise<boolean>;
+  /** Caches of copies that were lost together may have held what was answered. */
+  writesBack(): boolean;
+  /** Every node that may have the highest priority: more than one while priorities change. */
+  firsts(): readonly number[];
   /** Learners that were proven equal. */
   readyLearners(): readonly number[];
   /** Members and learners that hold a change back for too long. */
@@ -78,7 +85,6 @@ export interface MembershipOptions<H> {
   readonly self: number;
   readonly site: Site;
   readonly incarnation: number;
-  readonly writesBack: boolean;
   readonly ports: MembershipPorts<H>;
   readonly standing: Standing;
 }
@@ -87,7 +93,8 @@ const REGISTER_MS = 2000;
 
 export class Membership<H> {
   readonly self: number;
-  readonly site: Site;
+  /** Priorities may change, the nodes do not. */
+  site: Site;
   readonly peers: Peers;
   readonly ports: MembershipPorts<H>;
   readonly isWitness: boolean;
@@ -137,7 +144,7 @@ export class Membership<H> {
     this.peers = new Peers(self, votersOf(site));
     this.#startedAt = ports.clock.now();
     this.#granted = new GrantedLeases(this.#startedAt);
-    this.proposer = new Proposer(this, options.writesBack);
+    this.proposer = new Proposer(this);
   }
 
   get role(): Role {

@@ -63,6 +63,8 @@ export interface Report<H> {
   readonly isFresh: boolean;
   /** Stopped in order: nothing was under way, and everything is on the medium. */
   readonly wasStopped: boolean;
+  /** Stopped in order, but for changes under way: it holds all that was answered, perhaps more than others do. */
+  readonly wasWrittenOut: boolean;
   /** There is no copy, or none that counts: no vote either. */
   readonly isBlank: boolean;
   /** It has stood back for another (heartbeat), durably, and does not go on without the others. */

@@ -25,20 +25,20 @@ import {
 export class Proposer<H> {
   readonly #membership: Membership<H>;
   readonly #self: number;
-  readonly #site: Site;
   readonly #ports: MembershipPorts<H>;
-  readonly #writesBack: boolean;
   #attempt: Attempt<H> | undefined;
   #backOffUntil = -Infinity;
   #isForced = false;
   #winner: number | undefined;
 
-  constructor(membership: Membership<H>, writesBack: boolean) {
+  constructor(membership: Membership<H>) {
     this.#membership = membership;
     this.#self = membership.self;
-    this.#site = membership.site;
     this.#ports = membership.ports;
-    this.#writesBack = writesBack;
+  }
+
+  get #site(): Site {
+    return this.#membership.site;
   }
 
   get isBusy(): boolean {
@@ -170,7 +170,8 @@ export class Proposer<H> {
       promoted: attempt.promoted,
       isHeard: (node) => this.#membership.peers.hears(node, now),
       retiredIn: (node) => this.#retiredIn(node, now),
-      writesBack: this.#writesBack,
+      writesBack: ports.writesBack(),
+      firsts: ports.firsts(),
       isForced: attempt.isForced,
       winner: attempt.winner,
     });

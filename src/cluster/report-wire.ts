@@ -21,6 +21,8 @@ const IS_OUT = 16;
 const IS_DIVERGED = 32;
 const HAS_KEPT = 64;
 const HAS_FAILED = 128;
+/** Of the second byte of flags. */
+const WAS_WRITTEN_OUT = 1;
 
 const LEASE = { length: 10, max: VOTERS_MAX };
 
@@ -36,7 +38,7 @@ function putReport<H>(to: WireWriter, report: Report<H>, handovers: MessageCodec
   to.byte(flagsOf(report));
   to.byte(history.length);
   to.byte(leases.length);
-  to.reserved(1);
+  to.byte(report.wasWrittenOut ? WAS_WRITTEN_OUT : 0);
   to.count(report.promised);
   to.fixed(CONFIGURATION_LENGTH, putConfiguration, report.accepted);
   to.fixed(NODES_LENGTH, putVoters, report.bound);
@@ -53,7 +55,7 @@ function getReport<H>(from: WireReader, handovers: MessageCodec<H>): Report<H> |
   const flags = from.byte();
   const epochs = from.byte();
   const leases = from.byte();
-  from.reserved(1);
+  const moreFlags = from.byte();
   const promised = from.count();
   const accepted = from.fixed(CONFIGURATION_LENGTH, getConfiguration);
   const bound = from.fixed(NODES_LENGTH, getVoters) ?? [];
@@ -65,6 +67,7 @@ function getReport<H>(from: WireReader, handovers: MessageCodec<H>): Report<H> |
       bound,
       isFresh: (flags & IS_FRESH) !== 0,
       wasStopped: (flags & WAS_STOPPED) !== 0,
+      wasWrittenOut: (moreFlags & WAS_WRITTEN_OUT) !== 0,
       isBlank: (flags & IS_BLANK) !== 0,
       isOut: (flags & IS_OUT) !== 0,
       isDiverged: (flags & IS_DIVERGED) !== 0,

@@ -248,6 +248,7 @@ export class StoredVoter<H> {
       bound: accepted.members,
       isFresh: false,
       wasStopped: false,
+      wasWrittenOut: false,
       isBlank: accepted.term === 0,
       isOut: false,
       isDiverged: false,

@@ -35,9 +35,15 @@ const HISTORY = 256;
 const CHECKSUM = SUPERBLOCK_LENGTH - 4;
 
 const DATA_STATES = ['inSync', 'stale', 'inconsistent', 'diverged'] as const;
+const SHUTDOWNS = ['none', 'inOrder', 'writtenOut'] as const;
 const WRITE_POLICIES = ['through', 'back'] as const;
 const JOURNALS = ['ram', 'failure', 'continuous'] as const;
 
+/**
+ * How the process ended that saved this last: without a word; in order; or written out, with changes under way: it holds
+ * all that was answered, and perhaps what nobody else does.
+ */
+export type Shutdown = (typeof SHUTDOWNS)[number];
 export type DataState = (typeof DATA_STATES)[number];
 export type WritePolicy = (typeof WRITE_POLICIES)[number];
 
@@ -58,7 +64,7 @@ export interface Superblock {
   readonly dataState: DataState;
   /** Made as a copy, or has accepted a configuration since; before that it is a vote that does not count. */
   readonly hasCopy: boolean;
-  readonly cleanShutdown: boolean;
+  readonly shutdown: Shutdown;
   readonly writePolicy: WritePolicy;
   readonly journal: { readonly strategy: (typeof JOURNALS)[number]; readonly isTrusted: boolean };
   readonly blockLength: number;
@@ -93,7 +99,7 @@ export function encodeSuperblock(page: SuperblockPage): Uint8Array {
   putCount(view, 56, superblock.installedTerm);
   putCount(view, 64, superblock.copyTerm);
   view.setUint8(72, DATA_STATES.indexOf(superblock.dataState));
-  view.setUint8(73, superblock.cleanShutdown ? 1 : 0);
+  view.setUint8(73, SHUTDOWNS.indexOf(superblock.shutdown));
   view.setUint8(74, WRITE_POLICIES.indexOf(superblock.writePolicy));
   view.setUint8(75, JOURNALS.indexOf(superblock.journal.strategy));
   view.setUint8(76, superblock.journal.isTrusted ? 1 : 0);
@@ -122,7 +128,13 @@ export function decodeSuperblock(bytes: Uint8Array): Result<SuperblockPage, Supe
   const strategy = JOURNALS[view.getUint8(75)];
   const accepted = getConfiguration(view, ACCEPTED);
   const epochs = view.getUint8(77);
-  if (dataState === undefined || writePolicy === undefined || strategy === undefined)
+  const shutdown = SHUTDOWNS[view.getUint8(73)];
+  if (
+    dataState === undefined ||
+    writePolicy === undefined ||
+    strategy === undefined ||
+    shutdown === undefined
+  )
     return fail({ kind: 'damaged' });
   const bound = getNodes(view, BOUND, MEMBERS_MAX);
   if (version < VERSION_OLDEST || accepted === undefined || bound === undefined || epochs > HISTORY_MAX)
@@ -148,7 +160,7 @@ export function decodeSuperblock(bytes: Uint8Array): Result<SuperblockPage, Supe
       copyTerm: getCount(view, 64),
       dataState,
       hasCopy: view.getUint8(78) === 1,
-      cleanShutdown: view.getUint8(73) === 1,
+      shutdown,
       writePolicy,
       journal: { strategy, isTrusted: view.getUint8(76) === 1 },
       blockLength: view.getUint32(168),

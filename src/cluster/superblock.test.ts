@@ -35,7 +35,7 @@ function superblockOf(term: number): Superblock {
     copyTerm: 0,
     dataState: 'inSync',
     hasCopy: true,
-    cleanShutdown: false,
+    shutdown: 'none',
     writePolicy: 'back',
     journal: { strategy: 'continuous', isTrusted: true },
     blockLength: 512,
@@ -63,7 +63,7 @@ const superblocks = fc.record({
   copyTerm: term,
   dataState: fc.constantFrom('inSync' as const, 'stale' as const, 'inconsistent' as const),
   hasCopy: fc.boolean(),
-  cleanShutdown: fc.boolean(),
+  shutdown: fc.constantFrom('none' as const, 'inOrder' as const, 'writtenOut' as const),
   writePolicy: fc.constantFrom('through' as const, 'back' as const),
   journal: fc.record({
     strategy: fc.constantFrom('ram' as const, 'failure' as const, 'continuous' as const),

@@ -58,7 +58,6 @@ class Bench {
       self,
       site: { nodes, strategy },
       incarnation: 1,
-      writesBack: false,
       ports: this.#ports(),
       standing,
     });
@@ -123,6 +122,8 @@ class Bench {
       install: never,
       standBack: never,
       claim: never,
+      writesBack: never,
+      firsts: never,
       readyLearners: () => this.ready,
       slowNodes: () => this.slow,
     };

@@ -77,6 +77,7 @@ test('without a handover the longest one fits into a packet', () => {
       bound: [1, 2, 3, 4],
       isFresh: true,
       wasStopped: true,
+      wasWrittenOut: true,
       isBlank: true,
       isOut: true,
       isDiverged: true,

@@ -269,6 +269,23 @@ test('a connection on which the other side is impossibly far ahead is given up',
   assert.deepEqual([wire.closedBy, pair.received.a], [['a'], []]);
 });
 
+test('a connection that brings more than may wait is given up, and what it brought comes again on another', () => {
+  const pair = new ChannelPair(2);
+  const large = 'x'.repeat(33 * 1024 * 1024);
+  const messages = ['small', large, 'small', large, 'small', large];
+  send(pair, 'a', messages);
+  const early = pair.wires.find(({ under }) =>
+    under.a.some((frame) => frame.kind === 'data' && frame.message === large),
+  )!;
+  while (early.under.a.length > 0) early.deliver('a');
+  assert.deepEqual([early.closedBy, pair.received.b], [['b'], []], 'the second of them does not wait');
+  for (let turn = 0; turn < 10; turn++) {
+    pair.settle();
+    pair.clock.advance(200);
+  }
+  assert.deepEqual(pair.received.b, messages);
+});
+
 test('a full connection takes nothing more until it is drained; others go on', () => {
   const pair = new ChannelPair(2);
   const [first, second] = pair.wires as [TestWire, TestWire];

@@ -78,6 +78,8 @@ const STUCK_MS = 500;
 const LOOK_MS = 100;
 /** Nobody sends so far ahead of what was acknowledged. */
 const AHEAD_MAX = 65_536;
+/** What waits here for something before it, on another connection. */
+const EARLY_BYTES_MAX = 64 * 1024 * 1024;
 /** The other side says hello within this time, or the connection is given up. */
 const HELLO_MS = 2000;
 
@@ -93,6 +95,7 @@ export class Channel<M> {
   #unsent = 0;
   #received = 0;
   readonly #early = new Map<number, M | undefined>();
+  #earlyBytes = 0;
   #unacknowledged = 0;
   #ackTimer = false;
   #turn = 0;
@@ -176,7 +179,8 @@ export class Channel<M> {
     }
     this.#acknowledged(frame.received);
     if (frame.kind !== 'data') return;
-    if (frame.sequence > this.#received + AHEAD_MAX) {
+    // What is not kept is not acknowledged: it comes again on another connection.
+    if (frame.sequence > this.#received + AHEAD_MAX || !this.#hasRoomFor(frame.sequence, frame.message)) {
       this.#detach(attached);
       return attached.wire.close();
     }
@@ -207,6 +211,7 @@ export class Channel<M> {
     }
     this.#received = 0;
     this.#early.clear();
+    this.#earlyBytes = 0;
     this.#unacknowledged = 0;
     if (isFirst) return;
     this.#items = [];
@@ -229,13 +234,17 @@ export class Channel<M> {
 
   #onData(sequence: number, message: M | undefined): void {
     this.#unacknowledged += 1;
-    if (sequence > this.#received && !this.#early.has(sequence)) this.#early.set(sequence, message);
+    if (sequence > this.#received && !this.#early.has(sequence)) {
+      this.#early.set(sequence, message);
+      this.#earlyBytes += this.#lengthOf(message);
+    }
     const { incarnation } = this.#options;
     const peer = this.#peer;
     while (this.#early.has(this.#received + 1)) {
       this.#received += 1;
       const next = this.#early.get(this.#received);
       this.#early.delete(this.#received);
+      this.#earlyBytes -= this.#lengthOf(next);
       if (next !== undefined) this.#options.onMessage(next);
       if (peer !== this.#peer || incarnation !== this.#options.incarnation) return;
     }
@@ -247,6 +256,16 @@ export class Channel<M> {
         if (this.#unacknowledged > 0) this.#acknowledge();
       });
     }
+  }
+
+  #lengthOf(message: M | undefined): number {
+    return message === undefined ? 0 : this.#options.bytesOf(message);
+  }
+
+  /** The next one in order does not have to wait. */
+  #hasRoomFor(sequence: number, message: M | undefined): boolean {
+    const waits = sequence > this.#received + 1 && !this.#early.has(sequence);
+    return !waits || this.#earlyBytes + this.#lengthOf(message) <= EARLY_BYTES_MAX;
   }
 
   #acknowledge(): void {

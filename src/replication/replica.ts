@@ -13,6 +13,7 @@
 
 import { assert } from '../base/assert.ts';
 import { DONE, fail, type MaybeAsync, type Result, then } from '../base/result.ts';
+import { lengthOf } from '../base/segments.ts';
 import type { DeviceFault, Loan, Ticket } from '../ports/block-device.ts';
 import { CommandQueue, type Waiting } from './command-queue.ts';
 import { LocalCopy } from './local-copy.ts';
@@ -21,7 +22,7 @@ import type { ReplicaBody, ReplicaMessage } from './messages.ts';
 import { MirroredWrites, type WriteDone } from './mirrored-write.ts';
 import { Mutation } from './mutation.ts';
 import { MutationLog, type Part } from './mutation-log.ts';
-import { lamportOf, type Operation, type Stamp } from './operation.ts';
+import { bytesOf, lamportOf, type Operation, type Stamp } from './operation.ts';
 import { type Installed, peersOf, type ReplicaContext, type ReplicaPorts } from './ports.ts';
 import { Reads } from './reads.ts';
 import { ResyncLearner } from './resync-learner.ts';
@@ -32,8 +33,9 @@ import { Rounds } from './rounds.ts';
 const REMEMBERED_MAX = 512;
 /** Heartbeats between two flushes of everything: what a crash of a partner makes dirty is at most what came since. */
 const FLUSH_TICKS = 10;
-/** Messages of a configuration that is accepted here but not installed yet. */
+/** Messages of a configuration that is accepted here but not installed yet, and their data: more than all others begin. */
 const EARLY_MAX = 8192;
+const EARLY_BYTES_MAX = 128 * 1024 * 1024;
 
 export class Replica implements ReplicaContext {
   readonly self: number;
@@ -55,6 +57,9 @@ export class Replica implements ReplicaContext {
   /** Peer → the highest Lamport time it has told in this term. */
   #told = new Map<number, number>();
   #early: { readonly from: number; readonly message: ReplicaMessage }[] = [];
+  #earlyBytes = 0;
+  /** Some of them were more than may be kept: this copy cannot follow. */
+  #hasMissed = false;
   /** Accepted and not installed: whose messages wait. */
   #nextTerm = 0;
   #flushing = false;
@@ -216,7 +221,7 @@ export class Replica implements ReplicaContext {
   async accept(term: number, flushed: readonly Part[]): Promise<Result<void, DeviceFault>> {
     assert(this.installed === undefined, 'a sealed replica accepts');
     this.#nextTerm = term;
-    this.#early = [];
+    this.#forgetEarly();
     const sorted = flushed.toSorted((a, b) => a.stamp - b.stamp);
     for (const { stamp, operation } of sorted) {
       this.lamport = Math.max(this.lamport, lamportOf(stamp));
@@ -239,8 +244,9 @@ export class Replica implements ReplicaContext {
     }
     for (const done of unfinished) done(isMember ? DONE : UNAVAILABLE);
     if (!isMember) this.refuseAll('this node is being brought up to date');
+    if (this.#hasMissed) return this.ports.onCopyFailed(MISSED);
     const early = this.#early;
-    this.#early = [];
+    this.#forgetEarly();
     for (const { from, message } of early) this.onMessage(from, message);
     if (installed.source === this.self && isMember) this.source.start(installed.learners);
     this.wake();
@@ -257,9 +263,8 @@ export class Replica implements ReplicaContext {
   onMessage(from: number, message: ReplicaMessage): void {
     const { installed } = this;
     if (installed?.term !== message.term) {
-      if (message.term === this.#nextTerm && (installed === undefined || installed.term < message.term)) {
-        if (this.#early.length < EARLY_MAX) this.#early.push({ from, message });
-      }
+      if (message.term === this.#nextTerm && (installed === undefined || installed.term < message.term))
+        this.#keepEarly(from, message);
       return;
     }
     this.#told.set(from, Math.max(this.#told.get(from) ?? -1, message.lamport));
@@ -279,6 +284,20 @@ export class Replica implements ReplicaContext {
     this.source.tick();
     this.#ticks += 1;
     if (this.#ticks % FLUSH_TICKS === 0 && !this.#flushing) void this.flushEverywhere();
+  }
+
+  #keepEarly(from: number, message: ReplicaMessage): void {
+    const bytes = dataOf(message);
+    this.#hasMissed ||= this.#early.length >= EARLY_MAX || this.#earlyBytes + bytes > EARLY_BYTES_MAX;
+    if (this.#hasMissed) return;
+    this.#early.push({ from, message });
+    this.#earlyBytes += bytes;
+  }
+
+  #forgetEarly(): void {
+    this.#early = [];
+    this.#earlyBytes = 0;
+    this.#hasMissed = false;
   }
 
   #dispatch(from: number, message: ReplicaBody): void {
@@ -355,6 +374,8 @@ export class Replica implements ReplicaContext {
   #readable(mutation: Mutation): void {
     this.copy.settle(mutation);
     this.log.becameReadable(mutation);
+    const { operation, stamp } = mutation;
+    if (operation.kind === 'document') this.ports.documentReadable(operation.name, operation.bytes, stamp);
     mutation.changed();
     if (this.queue.length > 0) this.queue.pump();
     if (this.log.size > this.#rememberedAtClock + REMEMBERED_MAX) this.#tellTime();
@@ -449,4 +470,18 @@ export class Replica implements ReplicaContext {
   }
 }
 
+function dataOf(message: ReplicaMessage): number {
+  switch (message.kind) {
+    case 'mutate':
+      return bytesOf(message.operation);
+    case 'chunk':
+      return lengthOf(message.data);
+    case 'fetched':
+      return message.data === undefined ? 0 : lengthOf(message.data);
+    default:
+      return 0;
+  }
+}
+
+const MISSED = { kind: 'unavailable', reason: 'more came early than could be kept' } as const;
 const UNAVAILABLE = fail<DeviceFault>({ kind: 'unavailable', reason: 'the configuration has changed' });

@@ -70,6 +70,7 @@ const report = <H>(handover: fc.Arbitrary<H>): fc.Arbitrary<Report<H>> =>
     bound: nodes(4),
     isFresh: fc.boolean(),
     wasStopped: fc.boolean(),
+    wasWrittenOut: fc.boolean(),
     isBlank: fc.boolean(),
     isOut: fc.boolean(),
     isDiverged: fc.boolean(),

@@ -10,6 +10,7 @@ export function reportWith<H>(accepted: Configuration, more: Partial<Report<H>> 
     bound: accepted.members,
     isFresh: true,
     wasStopped: false,
+    wasWrittenOut: false,
     isBlank: false,
     isOut: false,
     isDiverged: false,

@@ -127,7 +127,7 @@ export class SmallCluster {
 
   #newMembership(self: number, standing: Standing, incarnation: number): Membership<string> {
     const ports = this.#portsOf(self, incarnation);
-    return new Membership({ self, site: this.site, incarnation, writesBack: false, ports, standing });
+    return new Membership({ self, site: this.site, incarnation, ports, standing });
   }
 
   #portsOf(self: number, incarnation: number): MembershipPorts<string> {
@@ -151,6 +151,7 @@ export class SmallCluster {
       save,
       report: (withHandover) => ({
         wasStopped: false,
+        wasWrittenOut: false,
         isBlank: false,
         hasKept: false,
         history: [],
@@ -161,6 +162,8 @@ export class SmallCluster {
       install: (_configuration, standing) => save(standing).then(() => undefined),
       standBack: (reason) => this.stoodBack.push([self, reason]),
       claim: (base, members, term) => claims.claim(base, members, term),
+      writesBack: () => false,
+      firsts: () => this.site.nodes.slice(0, 1),
       readyLearners: () => [],
       slowNodes: () => new Set(),
     };

@@ -137,7 +137,7 @@ test('a stop is the last word until a configuration is accepted, whatever is sav
   await again.save();
   const third = await opened(disk);
   assert.ok(third.wasStopped);
-  third.isClean = false;
+  third.shutdown = 'none';
   await third.save();
   assert.ok(!(await opened(disk)).wasStopped);
 });

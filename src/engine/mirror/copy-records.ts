@@ -10,7 +10,7 @@ import type { Configuration } from '../../cluster/configuration.ts';
 import { type History, withDataWritten, withEpoch } from '../../cluster/history.ts';
 import type { Standing } from '../../cluster/membership.ts';
 import { SuperblockFile } from '../../cluster/superblock.ts';
-import type { Superblock, WritePolicy } from '../../cluster/superblock-format.ts';
+import type { Shutdown, Superblock, WritePolicy } from '../../cluster/superblock-format.ts';
 import type { JournalStrategy } from '../../journal/recovery.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Disk, DiskFault } from '../../ports/disk.ts';
@@ -46,14 +46,16 @@ export class CopyRecords {
   loadedSequence = 0;
   /** No record, or none that counts. */
   isBlank = true;
-  /** Of the record that was found. */
-  wasStopped = false;
+  /** Of the record that was found: how the process before ended. */
+  found: Shutdown = 'none';
   readonly #file: SuperblockFile;
   readonly #identity: CopyIdentity;
   readonly #clock: Clock;
   #savingSince: number | undefined;
-  /** Nothing was under way or cached when it was saved; until a configuration is accepted that stays so. */
-  isClean = false;
+  /** As it is saved; until a configuration is accepted that stays as it was found. */
+  shutdown: Shutdown = 'none';
+  /** False: the journal's records are being replaced by others, or that has failed. */
+  isJournalTrusted = true;
   #saving: Promise<Result<void, DiskFault>> | undefined;
   #next: Promise<Result<void, DiskFault>> | undefined;
 
@@ -61,6 +63,10 @@ export class CopyRecords {
     this.#file = new SuperblockFile(disk, offset);
     this.#identity = identity;
     this.#clock = clock;
+  }
+
+  get wasStopped(): boolean {
+    return this.found === 'inOrder';
   }
 
   /** Grows with every save: a disk that was put back in time shows itself by it. */
@@ -81,24 +87,16 @@ export class CopyRecords {
     const { superblock, reservations } = loaded.state;
     const documents = decodeDocuments(reservations);
     if (superblock.device !== this.#identity.device || documents === undefined) return true;
-    const {
-      promisedTerm,
-      accepted,
-      bound,
-      dataState,
-      history,
-      installedTerm,
-      copyTerm,
-      hasCopy,
-      cleanShutdown,
-    } = superblock;
+    const { promisedTerm, accepted, bound, dataState, history, installedTerm, copyTerm, hasCopy, shutdown } =
+      superblock;
     const [isOut, isDiverged] = [dataState === 'stale', dataState === 'diverged'];
     this.standing = { promised: promisedTerm, accepted, bound, isOut, isDiverged };
     this.history = history;
     this.installedTerm = installedTerm;
     this.documents = documents;
-    this.wasStopped = cleanShutdown;
-    this.isClean = cleanShutdown;
+    this.found = shutdown;
+    this.shutdown = shutdown;
+    this.isJournalTrusted = superblock.journal.isTrusted;
     this.isBlank = !hasCopy;
     this.copyTerm = copyTerm;
     this.loadedSequence = this.#file.sequence;
@@ -169,8 +167,8 @@ export class CopyRecords {
   }
 
   /** Everything is flushed and nothing will change any more. */
-  stop(): Promise<Result<void, DiskFault>> {
-    this.isClean = true;
+  stop(how: Exclude<Shutdown, 'none'> = 'inOrder'): Promise<Result<void, DiskFault>> {
+    this.shutdown = how;
     return this.save();
   }
 
@@ -197,9 +195,9 @@ export class CopyRecords {
       copyTerm: this.copyTerm,
       dataState: isDiverged ? 'diverged' : isOut ? 'stale' : isMember ? 'inSync' : 'inconsistent',
       hasCopy: !this.isBlank,
-      cleanShutdown: this.isClean,
+      shutdown: this.shutdown,
       writePolicy,
-      journal: { strategy: journal, isTrusted: true },
+      journal: { strategy: journal, isTrusted: this.isJournalTrusted },
       blockLength,
       blockCount,
       history: this.history,

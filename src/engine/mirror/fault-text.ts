@@ -8,6 +8,8 @@ export function faultText(fault: DeviceFault): string {
       return `block ${fault.lba} could not be ${fault.operation === 'read' ? 'read' : 'written'}: ${fault.cause}`;
     case 'noSpace':
       return `there is no space for block ${fault.lba}`;
+    case 'unavailable':
+      return fault.reason;
     default:
       return fault.kind;
   }

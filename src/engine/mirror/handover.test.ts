@@ -40,6 +40,13 @@ function chunksOf(map: DirtyMap): number[] {
   return chunks;
 }
 
+const epochOf = (term: number, members: readonly number[]): EpochRecord => ({
+  term,
+  id: id(term),
+  members,
+  wroteData: false,
+});
+
 const difference = (chunks: readonly number[], more: Partial<Difference> = {}): Difference => ({
   base: { term: 10, id: id(10) },
   map: mapOf(chunks),
@@ -343,6 +350,16 @@ const FULL: readonly (readonly [string, RegExp, () => Handover])[] = [
         [3, reportOf(handoverOf({ copyTerm: 9 }))],
       ]),
   ],
+  [
+    'a copy that has begun to learn in a configuration that no member has accepted',
+    /began to learn/,
+    () =>
+      merged([
+        knowing(1, difference([])),
+        knowing(2, difference([])),
+        [3, reportOf(handoverOf(), { history: [epochOf(20, [1, 2])] })],
+      ]),
+  ],
 ];
 for (const [what, reason, make] of FULL)
   test(`everything is compared: ${what}`, () => {
@@ -350,6 +367,20 @@ for (const [what, reason, make] of FULL)
     assert.match(full!, reason);
     assert.equal(map.count, CHUNKS);
   });
+
+test('a copy that has begun to learn, or was a member, where a member was is as far behind as members know', () => {
+  for (const [members, known] of [
+    [[1, 2], [epochOf(20, [1, 2])]],
+    [[1, 2, 3], []],
+  ] as const) {
+    const { map, full } = merged([
+      knowing(1, difference([4])),
+      [2, reportOf(handoverOf(), { history: known })],
+      [3, reportOf(handoverOf(), { history: [epochOf(20, members)] })],
+    ]).differences.get(3)!;
+    assert.deepEqual([chunksOf(map), full], [[4], undefined]);
+  }
+});
 
 test('records as old as what members were told, of the last term that they know, are believed', () => {
   const { map, full } = merged([

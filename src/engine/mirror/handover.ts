@@ -145,10 +145,11 @@ function differenceOf(
     : undefined;
   let sequence = 0;
   let ifStopped = false;
+  const counts = (from: number): boolean =>
+    from !== node && (choice.base.members.includes(from) || choice.sources.includes(from));
   for (const [from, report] of promises) {
     const known = report.handover?.differences.get(node);
-    if (known === undefined || !(choice.base.members.includes(from) || choice.sources.includes(from)))
-      continue;
+    if (known === undefined || !counts(from)) continue;
     map.union(known.map);
     full ??= known.full;
     ifStopped ||= known.ifStopped;
@@ -162,12 +163,31 @@ function differenceOf(
     full ??= suspects?.full;
     if (report.isBlank) full = 'the copy is new, or its records do not count';
     else if (base === undefined) full = 'no member knows when this copy was part of the device';
+    else if (!isKnownToLearn(node, report, promises, counts))
+      full = 'no member knows what this copy lacked when it began to learn';
     else if (ifStopped && !report.wasStopped) full = 'of two copies one only was stopped in order';
     else if (report.handover.copyTerm < base.term || report.handover.sequence < sequence)
       full = 'the copy is older than what its partners know of it: another or an old disk';
   }
   if (full !== undefined) map.markAll();
   return { base: base ?? { term: configuration.term, id: configuration.id }, map, sequence, full, ifStopped };
+}
+
+/**
+ * A copy that has accepted a configuration as a learner looks like one that was there then, whatever it lacks: new, old,
+ * or just behind. Only who has accepted the same one, or has followed on it, knows what that was.
+ */
+function isKnownToLearn(
+  node: number,
+  { history, handover }: Report<Handover>,
+  promises: ReadonlyMap<number, Report<Handover>>,
+  counts: (from: number) => boolean,
+): boolean {
+  const last = history.find(({ term }) => term === handover!.copyTerm);
+  if (last === undefined || last.members.includes(node)) return true;
+  return [...promises].some(
+    ([from, report]) => counts(from) && report.history.some(({ id }) => id === last.id),
+  );
 }
 
 /** The highest Lamport time in documents: where counting goes on after a restart. */

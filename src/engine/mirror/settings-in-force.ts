@@ -1,0 +1,57 @@
+/**
+ * Which settings a node acts on while a change is on its way. Members hear at different moments that it is everywhere,
+ * and a restarted one knows only what its record has, so there are two: those told as everywhere, and those recorded,
+ * which may be newer. Where members must not disagree, the one that allows less holds.
+ *
+ *   first of the order   who goes on alone has to be the first by both: of two nodes with different views, one at most is
+ *   write policy         back only by both; who starts after an outage goes by its record: a change to through is recorded
+ *                        nowhere before all caches are flushed
+ *   the rest             as told
+ */
+
+import type { WritePolicy } from '../../replication/ports.ts';
+import { decodeSettings, type Settings } from './settings.ts';
+
+export class SettingsInForce {
+  readonly #usual: Settings;
+  readonly #recorded: () => Uint8Array | undefined;
+  #told: Settings;
+
+  /** `usual`: without a document. `recorded`: the document as this copy has recorded it. */
+  constructor(usual: Settings, recorded: () => Uint8Array | undefined) {
+    this.#usual = usual;
+    this.#recorded = recorded;
+    this.#told = this.#recordedNow;
+  }
+
+  /** As everywhere, as far as this node has heard. */
+  get now(): Settings {
+    return this.#told;
+  }
+
+  /** Every node that may be the first. */
+  get firsts(): readonly number[] {
+    return [...new Set([this.#told.order[0]!, this.#recordedNow.order[0]!])];
+  }
+
+  get policy(): WritePolicy {
+    return this.#told.policy === 'back' ? this.#recordedNow.policy : 'through';
+  }
+
+  /** Caches of copies that were lost together may have held what was answered. */
+  get writesBack(): boolean {
+    return this.#recordedNow.policy === 'back';
+  }
+
+  told(bytes: Uint8Array | undefined): void {
+    this.#told = this.read(bytes);
+  }
+
+  read(bytes: Uint8Array | undefined): Settings {
+    return decodeSettings(bytes) ?? this.#usual;
+  }
+
+  get #recordedNow(): Settings {
+    return this.read(this.#recorded());
+  }
+}

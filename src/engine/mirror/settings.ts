@@ -1,0 +1,67 @@
+/**
+ * What an administrator changes of a device while it is served: a document of the device (docs/FORMATS.md, "Settings"),
+ * so that it is one order with all else, and everywhere before it holds.
+ */
+
+import { fail, ok, type Result } from '../../base/result.ts';
+import type { WritePolicy } from '../../replication/ports.ts';
+
+export interface Settings {
+  /** Data nodes, highest priority first. */
+  readonly order: readonly number[];
+  readonly policy: WritePolicy;
+  /** Nodes whose paths initiators should use last. */
+  readonly asides: readonly number[];
+}
+
+export type SettingsFault = {
+  readonly kind: 'invalidSettings';
+  /** For people. */
+  readonly reason: string;
+};
+
+const VERSION = 1;
+const HEADER = 8;
+const POLICIES = ['through', 'back'] as const;
+
+/** Version (1), policy (1), nodes in order (1), asides (1), 4 zero; node ids (2 each): the order, then the asides. */
+export function encodeSettings({ order, policy, asides }: Settings): Uint8Array {
+  const bytes = new Uint8Array(HEADER + 2 * (order.length + asides.length));
+  const view = new DataView(bytes.buffer);
+  bytes.set([VERSION, POLICIES.indexOf(policy), order.length, asides.length]);
+  for (const [at, node] of [...order, ...asides].entries()) view.setUint16(HEADER + 2 * at, node);
+  return bytes;
+}
+
+/** Undefined: none, or of a later program. */
+export function decodeSettings(bytes: Uint8Array | undefined): Settings | undefined {
+  if (bytes === undefined || bytes.length < HEADER || bytes[0] !== VERSION) return undefined;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const policy = POLICIES[bytes[1]!];
+  const [count, asides] = [bytes[2]!, bytes[3]!];
+  if (policy === undefined || bytes.length !== HEADER + 2 * (count + asides)) return undefined;
+  const nodes = Array.from({ length: count + asides }, (_, at) => view.getUint16(HEADER + 2 * at));
+  return { order: nodes.slice(0, count), policy, asides: nodes.slice(count) };
+}
+
+/** What holds after a change of what held before; `nodes`: the data nodes of the device. */
+export function changeSettings(
+  before: Settings,
+  change: Partial<Settings>,
+  nodes: readonly number[],
+): Result<Settings, SettingsFault> {
+  const after = { ...before, ...change };
+  if (!isPermutation(after.order, nodes)) return invalid('the order has to name every data node once');
+  const asides = [...new Set(after.asides)];
+  const stranger = asides.find((node) => !nodes.includes(node));
+  if (stranger !== undefined) return invalid(`node ${stranger} holds no copy of the device`);
+  return ok({ ...after, asides: asides.toSorted((a, b) => a - b) });
+}
+
+function isPermutation(order: readonly number[], nodes: readonly number[]): boolean {
+  return order.length === nodes.length && nodes.every((node) => order.includes(node));
+}
+
+function invalid(reason: string): { readonly ok: false; readonly fault: SettingsFault } {
+  return fail({ kind: 'invalidSettings', reason });
+}
