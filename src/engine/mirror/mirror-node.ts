@@ -49,6 +49,7 @@ import { CopyRecords } from './copy-records.ts';
 import { faultText } from './fault-text.ts';
 import { keepChunks, type Keep } from './divergence.ts';
 import { type Handover, lamportOfDocuments, merge } from './handover.ts';
+import { resyncSource } from './path-state.ts';
 import { type MirrorState, stateOf } from './state.ts';
 import { tellJournal } from './tell-journal.ts';
 import { createVoterRoute, type VoterRoute } from './voter-route.ts';
@@ -64,8 +65,8 @@ export interface MirrorOptions {
   readonly slotCount: number;
   /** Inside a machine whose clock may stand still. */
   readonly confirmsReads: boolean;
-  /** Initiators should prefer the paths through other nodes. */
-  readonly isAside?: boolean;
+  /** Initiators should prefer paths through other nodes. */
+  readonly asides?: readonly number[];
   readonly store: BlockDevice;
   /** Superblock and journal. */
   readonly records: Disk;
@@ -176,9 +177,8 @@ export class MirrorNode {
 
   /** As administrators and initiators see it. */
   get state(): MirrorState {
-    const { isAside = false, ports } = this.#options;
-    const isResyncSource = this.replica.source.progress.length > 0;
-    return stateOf(this.membership, { isResyncSource, isAside }, ports.clock.now());
+    const { asides = [], ports } = this.#options;
+    return stateOf(this.membership, asides, ports.clock.now());
   }
 
   /** A document as the last change that is everywhere left it. */
@@ -475,8 +475,7 @@ export class MirrorNode {
     const { members, learners, term } = configuration;
     const { site, confirmsReads, ports } = this.#options;
     ports.trace('info', 'mirror.installed', { term, members, learners, policy: this.#policy });
-    // The one with the lowest priority has the most to spare.
-    const source = site.nodes.findLast((node) => members.includes(node))!;
+    const source = resyncSource(site.nodes, members);
     this.replica.install({ term, members, learners, policy: this.#policy, source, confirmsReads });
     ports.onChanged();
     // So that who is alone knows after a restart that it need not ask anyone.
