@@ -74,6 +74,8 @@ export interface Command {
   readonly whileNotReady?: true;
   /** True for commands that run while a SANITIZE runs or after one failed (SBC-3 §4.11.2). */
   readonly whileSanitizing?: true;
+  /** True for commands that a node answers which may not serve the unit (SPC-4 §5.15.2.4.5). */
+  readonly whileUnavailable?: true;
   /** True when the command makes sense of fewer whole blocks of data-out than planned (the WRITE family). */
   readonly takesLessData?: true;
   /** Whether the unit has the command at all; without it: every unit has. */

@@ -16,7 +16,7 @@ import { fail, isAsync, type MaybeAsync, type Result } from '../base/result.ts';
 import { lengthOf } from '../base/segments.ts';
 import { Status, type Task } from '../ports/scsi-target.ts';
 import type { Aborter, Command, Outcome, Phase, Request } from './command.ts';
-import { type LogicalUnit, writeProtection } from './logical-unit.ts';
+import { absence, type LogicalUnit, writeProtection } from './logical-unit.ts';
 import type { NexusState, UnitNexus } from './nexus.ts';
 import { encodeSense, type Fault, fault, invalidCdbField, statusOf } from './sense.ts';
 import { enter, leave, TASKS_PER_UNIT_MAX } from './task-set.ts';
@@ -123,6 +123,9 @@ function admission(request: Request, command: Command, link: UnitNexus): Fault |
   const { unit, cdb } = request;
   const attended = link.attentions.length !== 0 && command.beforeUnitAttention === undefined;
   if (attended && isResetAttention(link.attentions[0]!)) return fault(link.attentions.shift()!);
+  const { availability } = unit;
+  // What a node knows of reservations that may not serve is no answer. During a transition commands wait (`ports/block-device.ts`).
+  if (availability?.() === 'unavailable' && command.whileUnavailable === undefined) return absence(unit);
   if (unit.reservations.held && unit.reservations.conflicts(request, command)) {
     return fault('reservationConflict');
   }
@@ -154,10 +157,16 @@ function finish(request: Request, result: Result<Outcome, Fault>): void {
   } else if (result.ok) {
     request.task.complete(result.value.status, undefined, result.value.dataIn);
   } else {
-    completeWith(request, result.fault);
+    completeWith(request, asOfNow(request, result.fault));
   }
   if (request.whenEnded !== undefined) for (const wake of request.whenEnded) wake();
   startHeldUp(request.unit, next);
+}
+
+/** Of a device that could not be asked: whether it is worth trying this path again soon. */
+function asOfNow({ unit }: Request, cause: Fault): Fault {
+  if (cause.reason !== 'notReadyPortUnavailable' || unit.availability === undefined) return cause;
+  return unit.availability() === 'unavailable' ? cause : fault('notReadyAsymmetricTransition');
 }
 
 /** A loop and no recursion: a chain of ORDERED tasks that end at once may be as long as the task set. */

@@ -64,6 +64,12 @@ export interface Reservations {
   unitReset(): void;
 }
 
+/**
+ * Whether this node may do now what commands ask of the unit. Transitioning: it will soon, and commands for the medium
+ * wait; unavailable: through another node perhaps.
+ */
+export type Availability = 'serving' | 'transitioning' | 'unavailable';
+
 /** START STOP UNIT with LOEJ moves the medium of a removable unit; there is no spindle to stop. */
 export type MediumState = 'loaded' | 'ejected';
 
@@ -86,6 +92,8 @@ export interface LogicalUnit {
   reservations: Reservations;
   /** What REPORT TARGET PORT GROUPS says. */
   portGroups: TargetPortGroupProvider;
+  /** Without it: this node always may. */
+  readonly availability: (() => Availability) | undefined;
   medium: MediumState;
   /** Set while a SANITIZE runs or after one has failed: what medium commands are answered with. */
   sanitizing: Fault | undefined;
@@ -107,6 +115,7 @@ export interface LogicalUnitOptions {
   readonly reservations?: Reservations;
   /** All ports active/optimized when not given. */
   readonly portGroups?: TargetPortGroupProvider;
+  readonly availability?: () => Availability;
 }
 
 const NO_RESERVATIONS: Reservations = {
@@ -139,11 +148,24 @@ export function createLogicalUnit(options: LogicalUnitOptions): LogicalUnit {
     tokens: watched && new Tokens(watched, clock!, crypto!),
     reservations: options.reservations ?? NO_RESERVATIONS,
     portGroups: options.portGroups ?? allPortsOptimized,
+    availability: options.availability,
     medium: 'loaded',
     sanitizing: undefined,
     links: new Set(),
     ports: new Set(),
   };
+}
+
+/** Why the unit cannot be asked through this node now; undefined when it can. */
+export function absence(unit: LogicalUnit): Fault | undefined {
+  switch (unit.availability?.()) {
+    case 'transitioning':
+      return fault('notReadyAsymmetricTransition');
+    case 'unavailable':
+      return fault('notReadyPortUnavailable');
+    default:
+      return undefined;
+  }
 }
 
 /** Why the unit may not be written to; undefined when it may. */

@@ -208,7 +208,7 @@ export function nameOf(nexus: NexusState): NexusName {
 /** What names in a parameter list can mean at this unit. */
 export function surroundingsOf(unit: LogicalUnit, state: ReservationState): Surroundings {
   return {
-    targetPorts: [...unit.ports].map((port) => port.relativeTargetPort),
+    targetPorts: unit.portGroups(unit).groups.flatMap(({ ports }) => ports),
     initiatorPortsOf: (initiatorName) => {
       const ports = new Set<string>();
       for (const { nexus } of unit.links) {
