@@ -70,6 +70,14 @@ export type DeviceFault =
   /** This node may not serve the device now. Never a medium error: another path may serve it. */
   | { readonly kind: 'unavailable'; readonly reason: string };
 
+/** Where a command came from. */
+export interface Ticket {
+  /** When it arrived, by the node's clock. */
+  readonly arrivedAt: number;
+  /** False once it must not begin any more: its session is over, or it was aborted. */
+  isAlive(): boolean;
+}
+
 export interface BlockDevice {
   /** May change while open (resize): read it afresh for each command. */
   readonly geometry: Geometry;

@@ -14,9 +14,9 @@ import type { Fault } from './sense.ts';
 /** Where a task stands. `dormant`: waits for older tasks of the task set; nothing has been checked yet. */
 export type Phase = 'dormant' | 'awaitingData' | 'running' | 'ended';
 
-/** A nexus by a task management function or PREEMPT AND ABORT; the device server, which takes the unit away; nobody who
- *  would tell: the task's own nexus is gone. */
-export type Aborter = NexusState | 'deviceServer' | 'nexusLoss';
+/** A nexus by a task management function or PREEMPT AND ABORT, here or at another node; the device server, which takes the
+ *  unit away; nobody who would tell: the task's own nexus is gone. */
+export type Aborter = NexusState | 'otherNode' | 'deviceServer' | 'nexusLoss';
 
 /** What a handler works on: the task, who sent it, and the logical unit it is for. */
 export interface Request {

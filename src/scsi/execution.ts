@@ -18,6 +18,7 @@ import { Status, type Task } from '../ports/scsi-target.ts';
 import type { Aborter, Command, Outcome, Phase, Request } from './command.ts';
 import { absence, type LogicalUnit, writeProtection } from './logical-unit.ts';
 import type { NexusState, UnitNexus } from './nexus.ts';
+import { deviceFault } from './outcome.ts';
 import { encodeSense, type Fault, fault, invalidCdbField, statusOf } from './sense.ts';
 import { enter, leave, TASKS_PER_UNIT_MAX } from './task-set.ts';
 import { isResetAttention } from './unit-attention.ts';
@@ -92,7 +93,8 @@ function start(request: Request): void {
   const { command, link } = request;
   const refusal = admission(request, command, link);
   if (refusal !== undefined) {
-    finish(request, fail(refusal));
+    if (refusal.reason === 'reservationConflict') conflict(request);
+    else finish(request, fail(refusal));
     return;
   }
   if (command.plan === undefined) {
@@ -116,6 +118,23 @@ function run(request: Request, command: Command): void {
   const result = command.execute(request);
   if (isAsync(result)) void result.then((settled) => finish(request, settled));
   else finish(request, result);
+}
+
+/** Where other nodes may have changed the reservations, they are looked at once more before the command is refused. */
+function conflict(request: Request): void {
+  const { unit, command } = request;
+  const stands = unit.reservations.conflictStands?.(request, command);
+  if (stands === undefined) {
+    finish(request, fail(fault('reservationConflict')));
+    return;
+  }
+  request.phase = 'running';
+  void stands.then((result) => {
+    if (!result.ok) return finish(request, deviceFault(result.fault));
+    if (request.aborted || result.value) return finish(request, fail(fault('reservationConflict')));
+    request.phase = 'dormant';
+    start(request);
+  });
 }
 
 /** Everything that can be said before the command's own checks; undefined lets it pass. */
