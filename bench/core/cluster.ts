@@ -76,6 +76,7 @@ export async function createMirrorCluster(count: number): Promise<MirrorCluster>
           throw new Error(`node ${self}: ${reason}`);
         },
         onChanged: () => undefined,
+        onDocument: () => undefined,
       },
     });
     if (node !== undefined) nodes.set(self, node);

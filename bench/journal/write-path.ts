@@ -56,7 +56,7 @@ async function makeJournal(folder: string, strategy: 'ram' | 'failure' | 'contin
   const shape = { strategy, device: DEVICE, blockCount: BLOCKS, blockLength: BLOCK };
   const options = { ...shape, slotCount: SLOTS_DEFAULT, partners: [PARTNER], disk, offset: 0 };
   const journal = new Journal(options);
-  const found = await journal.load();
+  const found = await journal.load(true);
   const { proof } = recoveredMap(options, found, { partner: PARTNER, ending: 'stopInSync', base: BASE });
   const started = await journal.start(new Map());
   if (!started.ok || proof.kind !== 'fast') throw new Error('the journal did not start');

@@ -5,7 +5,7 @@ import { copyOf } from '../../src/base/segments.ts';
 import type { MirrorNode } from '../../src/engine/mirror/mirror-node.ts';
 import type { DeviceFault } from '../../src/ports/block-device.ts';
 import type { Ticket } from '../../src/replication/command-queue.ts';
-import { documentLba, type Operation } from '../../src/replication/operation.ts';
+import type { Operation } from '../../src/replication/operation.ts';
 import { decodeBlocks, encodeBlocks } from '../block-codec.ts';
 import type { Answer, Command, Session } from '../storage.ts';
 import { DATA_DEVICE, type WorkloadShape } from '../worker.ts';
@@ -91,11 +91,10 @@ export class MirrorCommands {
   #reservation(session: Session, ticket: Ticket, command: Command, done: Done): void {
     const { replica } = this.#node;
     if (command.kind === 'write') return this.#reservedWrite(session, ticket, command.values, done);
-    const lba = documentLba('reservations');
     if (command.kind === 'readReservation') {
       return replica.enqueue({
         ticket,
-        canBegin: () => replica.log.unreadable(lba, 1) === undefined,
+        canBegin: () => this.#node.isDocumentSettled('reservations'),
         begin: () => {
           const answer = this.#reservations().perform(session, command, false);
           // Like every read: only what no other node can have changed.
@@ -124,9 +123,7 @@ export class MirrorCommands {
     const data = [encodeBlocks(values.slice(0, 1), BLOCK_LENGTH)];
     replica.enqueue({
       ticket,
-      canBegin: () =>
-        replica.mayChange(RESERVED_LBA, 1) &&
-        replica.log.unreadable(documentLba('reservations'), 1) === undefined,
+      canBegin: () => replica.mayChange(RESERVED_LBA, 1) && this.#node.isDocumentSettled('reservations'),
       begin: () => {
         const allowed = this.#reservations().perform(session, { kind: 'write', lba: 0, values: [] }, false);
         if (allowed.status !== 'good')

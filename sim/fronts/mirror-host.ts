@@ -355,6 +355,7 @@ export class MirrorHost {
         dropSessions: () => this.#dropSessions(),
         onFailed: () => this.#failed(start),
         onChanged: () => parts.stir(),
+        onDocument: () => undefined,
       },
     });
     if (start !== this.#starts) return node?.abandon();

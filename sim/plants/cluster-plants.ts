@@ -91,9 +91,9 @@ export const CLUSTER_PLANTS: Catalogue = {
     open: 'needs a loss of power between a promise and the next save of the record',
   },
   acceptedIsNotKept: {
-    file: 'src/engine/mirror/mirror-node.ts',
-    find: 'if (!(await this.#save(standing))) return false;\n    this.#hasStarted = true;',
-    replace: 'this.#hasStarted = true;',
+    file: 'src/engine/mirror/copy-acceptance.ts',
+    find: 'if (!(await save())) return OVER;\n    this.hasStarted = true;',
+    replace: 'this.hasStarted = true;',
     what: 'an accepted configuration is in memory only',
     foundBy: [],
     focus: 'mirror-outages',

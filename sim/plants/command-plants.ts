@@ -120,8 +120,8 @@ export const COMMAND_PLANTS: Catalogue = {
     open: 'needs a write to wait behind the change of a reservation',
   },
   documentIsNotCarriedOver: {
-    file: 'src/engine/mirror/mirror-node.ts',
-    find: 'for (const document of handover.documents) this.#records.setDocument(document);',
+    file: 'src/engine/mirror/copy-acceptance.ts',
+    find: 'records.documents = documents;',
     replace: '',
     what: 'the next configuration does not get the reservations',
     foundBy: NOT_ATOMIC,

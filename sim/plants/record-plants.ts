@@ -4,6 +4,7 @@ import { type Catalogue, STOPPED, WRONG_DATA } from './plant.ts';
 
 const JOURNAL = 'src/journal/journal.ts';
 const NODE = 'src/engine/mirror/mirror-node.ts';
+const ACCEPTANCE = 'src/engine/mirror/copy-acceptance.ts';
 const RECORDS = 'src/engine/mirror/copy-records.ts';
 
 export const RECORD_PLANTS: Catalogue = {
@@ -67,8 +68,8 @@ export const RECORD_PLANTS: Catalogue = {
   },
   journalIsNotTold: {
     file: 'src/engine/mirror/tell-journal.ts',
-    find: ': journal.partnerLeft(node, difference.base, touched, difference.map));',
-    replace: ': Promise.resolve({ ok: true }));',
+    find: 'await journal.partnerLeft(node, difference.base, touched, difference.map);',
+    replace: '{ ok: true };',
     what: 'the journal does not learn who is absent',
     foundBy: STOPPED,
     focus: 'mirror-outages',
@@ -134,9 +135,9 @@ export const RECORD_PLANTS: Catalogue = {
     seedsMax: 40,
   },
   goesAloneWithItsCache: {
-    file: NODE,
-    find: "if (this.#policy === 'back' && next === 'through') {",
-    replace: "if (this.#policy === 'back' && next === 'through' && policy === 'through') {",
+    file: ACCEPTANCE,
+    find: "if (this.policy === 'back' && next === 'through') {",
+    replace: "if (this.policy === 'back' && next === 'through' && policy === 'through') {",
     what: 'who goes on alone does not flush its cache',
     foundBy: [],
     focus: 'mirror-caches',
@@ -144,7 +145,7 @@ export const RECORD_PLANTS: Catalogue = {
     open: 'needs the last copy to lose its cache while the budget spares it',
   },
   writesBackAlone: {
-    file: NODE,
+    file: ACCEPTANCE,
     find: "configuration.members.length > 1 ? policy : 'through';",
     replace: "configuration.members.length > 0 ? policy : 'through';",
     what: 'who goes on alone keeps acknowledged changes in memory',

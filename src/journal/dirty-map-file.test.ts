@@ -27,8 +27,8 @@ async function written(chunks: readonly number[]): Promise<CutDisk> {
   const disk = newDisk();
   const file = fileOn(disk);
   await file.load(DEVICE, 5);
-  await file.begin(IDENTITY);
   const map = newMap();
+  await file.begin(IDENTITY, map);
   for (const chunk of chunks) {
     map.markChunks(chunk, chunk);
     // oxlint-disable-next-line no-await-in-loop -- several directories
@@ -57,8 +57,8 @@ test('a power cut at any call loses nothing that was committed, and invents no c
     disk.cutAt = cutAt;
     const file = fileOn(disk);
     await file.load(DEVICE, 5);
-    const begun = (await Promise.race([file.begin(IDENTITY), disk.cut])) !== 'cut';
     const map = newMap();
+    const begun = (await Promise.race([file.begin(IDENTITY, map), disk.cut])) !== 'cut';
     const durable = new Set<number>();
     for (let step = 0; begun && step < 12; step++) {
       const chunks = Array.from({ length: 3 }, () => random.integer(0, CHUNKS - 1));
@@ -121,10 +121,10 @@ test('pages of a map before this one do not count, and a lost directory is notic
   const former = disk.bytes.slice(0, 2 * PAGE);
   const file = fileOn(disk);
   await file.load(DEVICE, 5);
-  await file.begin({ ...IDENTITY, baseTerm: 30 });
+  const map = newMap();
+  await file.begin({ ...IDENTITY, baseTerm: 30 }, map);
   const empty = await loadFrom(disk);
   assert.deepEqual([empty.kind, empty.map.count], ['readable', 0]);
-  const map = newMap();
   map.markChunks(9, 9);
   await file.commit(map);
   const stored = await loadFrom(disk);
@@ -138,13 +138,34 @@ test('after a failed call nothing is promised any more', async () => {
     const disk = newDisk();
     const file = fileOn(disk);
     await file.load(DEVICE, 5);
-    await file.begin(IDENTITY);
     const map = newMap();
+    await file.begin(IDENTITY, map);
     map.markChunks(1, 1);
     disk.failAt = disk.calls + failing;
     assert.equal((await file.commit(map)).ok, false);
     map.markChunks(2, 2);
     assert.equal((await file.commit(map)).ok, false);
-    assert.equal((await file.begin(IDENTITY)).ok, false);
+    assert.equal((await file.begin(IDENTITY, map)).ok, false);
   }
+});
+
+test('a power cut or a failure while a map is begun anew leaves out nothing that the former one or this one has', async () => {
+  const chunks = [3, PER_PAGE + 9, 3 * PER_PAGE];
+  for (const isFailure of [false, true])
+    for (let call = 1; call <= 8; call++)
+      for (const fate of fates(() => call % 2 === 0)) {
+        const disk = await written(chunks);
+        const file = fileOn(disk);
+        const before = await file.load(DEVICE, 5);
+        if (isFailure) disk.failAt = disk.calls + call;
+        else disk.cutAt = disk.calls + call;
+        const map = newMap();
+        map.union(before.map);
+        map.markChunks(77, 77);
+        await Promise.race([file.begin({ ...IDENTITY, baseTerm: 30 }, map), disk.cut]);
+        const stored = await loadFrom(disk.afterCut(fate));
+        assert.deepEqual(lacks(stored.map, chunks), [], `call ${call}`);
+        const isNew = stored.kind === 'readable' && stored.base.baseTerm === 30;
+        if (isNew) assert.deepEqual(lacks(stored.map, [77]), [], `call ${call}`);
+      }
 });

@@ -96,16 +96,18 @@ export class DirtyMapFile {
     return { kind: 'readable', map, base: directory, damaged };
   }
 
-  /** Begins an empty map against a new base; what was on disk no longer counts. Durable when it answers. */
-  async begin(identity: MapIdentity): Promise<Result<void, DiskFault>> {
+  /**
+   * Begins a map against a new base, with all that `map` has; what was on disk no longer counts. Durable when it answers.
+   * Whatever of it arrives: the former map as it was, this one, or one that says more.
+   */
+  async begin(identity: MapIdentity, map: DirtyMap): Promise<Result<void, DiskFault>> {
     while (this.#underWay !== undefined) await this.#underWay;
     if (this.#fault !== undefined) return fail(this.#fault);
-    const { blockCount, blockLength } = this.#place;
     const sequence = this.#sequence + 1;
-    const { chunkCount } = new DirtyMap(blockCount, blockLength);
+    const { chunkCount } = map;
     this.#directory = { ...identity, sequence, generation: sequence, chunkCount, groups: makeGroups() };
-    const written = await this.#writeDirectory();
-    return written.ok ? this.#flush() : written;
+    for (let chunk = map.next(0); chunk >= 0; chunk = map.nextPage(chunk)) map.pageLost(map.pageOf(chunk));
+    return this.#lead(map, true);
   }
 
   /** Makes every bit durable that is set at this moment. */
@@ -133,8 +135,8 @@ export class DirtyMapFile {
     return done.ok ? ok(map.nextCleared(0) >= 0) : done;
   }
 
-  #lead(map: DirtyMap): Promise<Result<void, DiskFault>> {
-    const running = this.#writeOut(map).then((result) => {
+  #lead(map: DirtyMap, isNew = false): Promise<Result<void, DiskFault>> {
+    const running = this.#writeOut(map, isNew).then((result) => {
       this.#underWay = undefined;
       return result;
     });
@@ -142,10 +144,10 @@ export class DirtyMapFile {
     return running;
   }
 
-  async #writeOut(map: DirtyMap): Promise<Result<void, DiskFault>> {
+  async #writeOut(map: DirtyMap, isNew: boolean): Promise<Result<void, DiskFault>> {
     if (this.#fault !== undefined) return fail(this.#fault);
-    if (map.isWritten) return DONE;
-    const directoryChanged = this.#joinGroups(map);
+    if (map.isWritten && !isNew) return DONE;
+    const directoryChanged = this.#joinGroups(map) || isNew;
     for (let page = map.nextChanged(0); page >= 0; page = map.nextChanged(page)) {
       const run: Uint8Array[] = [];
       const first = page;

@@ -52,6 +52,8 @@ export interface BaseEpoch {
 
 /** What the records on disk said when the journal was opened. */
 export interface FoundRecords {
+  /** Not, if they were being replaced when the node stopped: the superblock knows. */
+  readonly areTrusted: boolean;
   readonly maps: ReadonlyMap<number, StoredMap>;
   readonly log: Replay;
 }
@@ -96,8 +98,8 @@ export class Journal {
     this.#unflushed.set(SELF, new UnflushedMap(blockCount, blockLength));
   }
 
-  /** Reads what is on disk; first of all, once. */
-  async load(): Promise<FoundRecords> {
+  /** Reads what is on disk; first of all, once. `areTrusted`: by the superblock. */
+  async load(areTrusted: boolean): Promise<FoundRecords> {
     const { device, disk, offset } = this.#options;
     const maps = new Map<number, StoredMap>();
     for (const [partner, file] of this.#files) {
@@ -105,12 +107,18 @@ export class Journal {
       maps.set(partner, await file.load(device, partner));
     }
     this.#logBefore = await loadLog({ disk, offset, device });
-    return { maps, log: this.#logBefore };
+    return { areTrusted, maps, log: this.#logBefore };
+  }
+
+  /** False: nothing of what was found on disk is touched by `start`. */
+  get replacesRecords(): boolean {
+    return this.#strategy !== 'ram';
   }
 
   /**
    * Goes on with these partners absent, whose maps hold everything that the records proved (`recoveredMap`). From
-   * here the former records do not count any more; durable when it answers.
+   * here the former records do not count any more, and it has to be durable already that they do not: maps and log are
+   * replaced one after the other, and between them they prove too little. Durable when it answers.
    */
   async start(absent: ReadonlyMap<number, AbsentPartner>): Promise<Result<void, DiskFault>> {
     for (const [partner, { base, map }] of absent) {
@@ -198,15 +206,17 @@ export class Journal {
   }
 
   /** The partner was proven equal, whatever this node's map of it says, and is a member again. */
-  async partnerReturned(partner: number): Promise<Result<void, DiskFault>> {
+  partnerReturned(partner: number): void {
     assert(this.#underWay === 0, 'the device is sealed while a partner returns');
     this.#absent.delete(partner);
     this.#learning.delete(partner);
     this.#chooseMarked();
-    return this.endLogIfIdle();
   }
 
-  /** A log that is not wanted any more ends when nothing is under way in it. */
+  /**
+   * A log that is not wanted any more ends when nothing is under way in it. Not before it is durable that partners have
+   * returned: until then it is this log that tells what they may lack.
+   */
   async endLogIfIdle(): Promise<Result<void, DiskFault>> {
     if (this.#logWanted() || this.#log === undefined || !this.#log.log.isIdle) return DONE;
     const emptied = await this.#log.clear();
@@ -293,14 +303,11 @@ export class Journal {
   }
 
   /** Begins the partner's map on disk and writes all of it. */
-  async #keepMap(partner: number): Promise<Result<void, DiskFault>> {
+  #keepMap(partner: number): Promise<Result<void, DiskFault>> {
     const { base, map } = this.#absent.get(partner)!;
     const file = this.#files.get(partner)!;
     const { device } = this.#options;
-    const begun = await file.begin({ device, partner, baseTerm: base.term, baseId: base.id });
-    if (!begun.ok) return begun;
-    for (let chunk = map.next(0); chunk >= 0; chunk = map.nextPage(chunk)) map.pageLost(map.pageOf(chunk));
-    return file.commit(map);
+    return file.begin({ device, partner, baseTerm: base.term, baseId: base.id }, map);
   }
 
   async #beginLog(): Promise<Result<void, DiskFault>> {
@@ -345,6 +352,7 @@ export function recoveredMap(
   const stored = found.maps.get(after.partner);
   const map = new DirtyMap(options.blockCount, options.blockLength);
   const proof = proofAfter(options.strategy, after.ending, {
+    areTrusted: found.areTrusted,
     map:
       stored === undefined || stored.kind === 'unreadable' ? 'unreadable' : mapState(stored.base, after.base),
     log: found.log.kind === 'readable' ? 'readable' : 'unreadable',

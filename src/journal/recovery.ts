@@ -16,6 +16,7 @@
  *   stopInSync      all replicas stopped in order while this partner was in sync with this node: nothing differs
  *   stopDegraded    this node stopped in order while this partner was absent: its map was written, the log emptied
  *
+ * Records that the superblock does not trust (they were being replaced when the node stopped) answer nothing.
  * A record that is needed and does not answer makes it a full resync, with the record named as the reason. Each node
  * judges its own records; a resync takes the union of what all say, and is full when one says so.
  */
@@ -26,6 +27,7 @@ export type JournalStrategy = 'ram' | 'failure' | 'continuous';
 export type Ending = 'partnerLost' | 'outageInSync' | 'outageDegraded' | 'stopInSync' | 'stopDegraded';
 
 export interface RecordStates {
+  readonly areTrusted: boolean;
   readonly map: 'readable' | 'unreadable' | 'otherEpoch';
   readonly log: 'readable' | 'unreadable';
 }
@@ -33,6 +35,7 @@ export interface RecordStates {
 export type FullReason =
   | 'mapWasInMemory'
   | 'logWasOff'
+  | 'recordsNotTrusted'
   | 'mapUnreadable'
   | 'mapOfOtherEpoch'
   | 'logUnreadable';
@@ -62,6 +65,7 @@ export function proofAfter(strategy: JournalStrategy, ending: Ending, records: R
 }
 
 function needing(records: RecordStates, from: readonly ('map' | 'log')[]): Proof {
+  if (!records.areTrusted) return { kind: 'full', reason: 'recordsNotTrusted' };
   if (from.includes('map') && records.map === 'unreadable') return { kind: 'full', reason: 'mapUnreadable' };
   if (from.includes('map') && records.map === 'otherEpoch')
     return { kind: 'full', reason: 'mapOfOtherEpoch' };

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { fail } from '../base/result.ts';
-import { lamportOf } from './operation.ts';
+import { documentOperation, lamportOf } from './operation.ts';
 import { turns } from './testing/held-store.ts';
 import { BLOCKS, ReplicaSet } from './testing/replica-set.ts';
 
@@ -26,6 +26,21 @@ test('a write is answered when all members and learners hold it, in whatever ord
     assert.deepEqual(set.waiting, ['valid 1>2', 'valid 1>3']);
     for (const { store } of set.nodes.values()) assert.equal(store.blocks[5], 9);
   }
+});
+
+test('a document is told when it is everywhere, before its change is answered, and on the others when they hear so', async () => {
+  const set = new ReplicaSet(2).install(1);
+  const [one, two] = [set.of(1), set.of(2)];
+  const seen: string[][] = [];
+  one.replica.mutate(set.ticket(), documentOperation('reset', new Uint8Array([7])), () => {
+    seen.push([...one.told]);
+  });
+  await set.deliver((kind) => kind === 'mutate');
+  assert.deepEqual([one.told, two.told], [[], []]);
+  await set.deliver((kind) => kind === 'held');
+  assert.deepEqual([seen, two.told], [[['reset 7 17']], []]);
+  await set.deliverAll();
+  assert.deepEqual(two.told, ['reset 7 17']);
 });
 
 test('who has answered twice has not answered for another', async () => {

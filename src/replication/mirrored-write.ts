@@ -146,8 +146,9 @@ export class MirroredWrites {
     this.#remove(own);
     mutation.isValid = true;
     for (const peer of peersOf(installed!, self)) ports.send(peer, { kind: 'valid', stamp: mutation.stamp });
-    own.done(DONE);
+    // Who waits for the answer finds a document told.
     this.#onValid(mutation, ports.clock.now() - own.begunAt);
+    own.done(DONE);
     this.#context.wake();
   }
 

@@ -41,6 +41,8 @@ export interface ReplicaPorts {
   /** Makes a record durable that says: the medium is not older than now. Answers its sequence number; 0: failed. */
   recordFlush(): Promise<number>;
   saveDocument(name: DocumentName, bytes: Uint8Array, revision: Stamp): MaybeAsync<Result<void, DeviceFault>>;
+  /** Every member and learner holds it, and so does this node's record. Called before the change is answered. */
+  documentReadable(name: DocumentName, bytes: Uint8Array, revision: Stamp): void;
   /** The copy of this node failed; it has to leave, and nothing it holds back is ever acknowledged. */
   onCopyFailed(fault: DeviceFault): void;
   /** Equal digests mean equal bytes. */

@@ -355,6 +355,8 @@ export class Replica implements ReplicaContext {
   #readable(mutation: Mutation): void {
     this.copy.settle(mutation);
     this.log.becameReadable(mutation);
+    const { operation, stamp } = mutation;
+    if (operation.kind === 'document') this.ports.documentReadable(operation.name, operation.bytes, stamp);
     mutation.changed();
     if (this.queue.length > 0) this.queue.pump();
     if (this.log.size > this.#rememberedAtClock + REMEMBERED_MAX) this.#tellTime();

@@ -6,7 +6,7 @@ import { decode, encode, inOnePiece } from '../base/testing/wire.ts';
 import { WireWriter } from '../base/wire.ts';
 import { chunkExtent } from './chunks.ts';
 import type { ReplicaBody } from './messages.ts';
-import { documentOperation } from './operation.ts';
+import { documentOperation, DOCUMENTS } from './operation.ts';
 import { replicaMessage } from './testing/arbitrary-messages.ts';
 import { createReplicaCodec } from './wire.ts';
 
@@ -85,7 +85,7 @@ test('a document of an unknown name, at another place or too long is refused', (
   assert.equal(faultOf(document(256 * 1024 + 1)), 'outOfRange');
   // Behind kind, term, time and stamp.
   assert.equal(
-    faultOf(document(9), (bytes) => bytes.set([3, 2], 28)),
+    faultOf(document(9), (bytes) => bytes.set([3, DOCUMENTS.length], 28)),
     'unknownKind',
   );
   assert.equal(

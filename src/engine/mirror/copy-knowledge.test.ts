@@ -73,7 +73,7 @@ class Copy {
       offset: SUPERBLOCK_FILE_LENGTH,
     };
     const journal = new Journal(journalOptions);
-    const found = await journal.load();
+    const found = await journal.load(true);
     const knowledge = new CopyKnowledge({
       self: 1,
       nodes: [1, 2, 3],
@@ -305,7 +305,7 @@ test('a log that cannot be read makes everything suspect, but for a copy that wa
 test('a map of another epoch proves nothing', async () => {
   const copy = await lived('failure');
   // It learned and was a member again; nobody has written its map since.
-  await copy.journal.partnerReturned(2);
+  copy.journal.partnerReturned(2);
   await copy.accept(of(42, [1, 2, 3]));
   assert.equal((await copy.afterOutage('failure')).of(2).chunks, 'logWasOff');
 });

@@ -106,8 +106,9 @@ export class CopyKnowledge {
       for (const [node, difference] of differences)
         if (!accepted.members.includes(node) || !includes(accepted, self)) map.union(difference.map);
     } else if (journalOptions.strategy === 'continuous' && !records.wasStopped) {
-      const { log } = found;
-      if (log.kind === 'readable') markExtents(map, log.extents);
+      const { log, areTrusted } = found;
+      if (!areTrusted) full = 'recordsNotTrusted';
+      else if (log.kind === 'readable') markExtents(map, log.extents);
       else full = 'logUnreadable';
     }
     if (isDiverged)

@@ -54,6 +54,8 @@ export class CopyRecords {
   #savingSince: number | undefined;
   /** Nothing was under way or cached when it was saved; until a configuration is accepted that stays so. */
   isClean = false;
+  /** False: the journal's records are being replaced by others, or that has failed. */
+  isJournalTrusted = true;
   #saving: Promise<Result<void, DiskFault>> | undefined;
   #next: Promise<Result<void, DiskFault>> | undefined;
 
@@ -99,6 +101,7 @@ export class CopyRecords {
     this.documents = documents;
     this.wasStopped = cleanShutdown;
     this.isClean = cleanShutdown;
+    this.isJournalTrusted = superblock.journal.isTrusted;
     this.isBlank = !hasCopy;
     this.copyTerm = copyTerm;
     this.loadedSequence = this.#file.sequence;
@@ -199,7 +202,7 @@ export class CopyRecords {
       hasCopy: !this.isBlank,
       cleanShutdown: this.isClean,
       writePolicy,
-      journal: { strategy: journal, isTrusted: true },
+      journal: { strategy: journal, isTrusted: this.isJournalTrusted },
       blockLength,
       blockCount,
       history: this.history,

@@ -2,21 +2,16 @@
  * One node's part in one mirrored device: who may serve (`cluster`), what is mirrored how (`replication`) and what is
  * kept of it (`journal`, superblock) meet here and nowhere else. Production and simulator run this same object.
  *
- *   promise    seal the replica, report what its copy knows
- *   accept     still → journal learns who is absent → superblock → what was pending is pending here
- *   install    serve, or learn
+ *   promise            seal the replica, report what its copy knows
+ *   accept, install    copy-acceptance.ts
  *
- * Invariants
- *  1. The journal knows who is absent, durably, before the superblock says that a configuration without them was
- *     accepted.
- *  2. A copy that fails (medium, journal, superblock) takes no part until it is opened again, as a learner.
+ * Invariant: a copy that fails (medium, journal, superblock) takes no part until it is opened again, as a learner.
  */
 
 import { assert } from '../../base/assert.ts';
 import { DONE, fail, ok, type MaybeAsync, type Result, then } from '../../base/result.ts';
-import type { Uuid } from '../../base/uuid.ts';
 import type { Choice } from '../../cluster/choose.ts';
-import type { Configuration, Site } from '../../cluster/configuration.ts';
+import type { Configuration } from '../../cluster/configuration.ts';
 import {
   type CopyReport,
   Membership,
@@ -27,12 +22,7 @@ import type { Beat, Control, Proposal, Report } from '../../cluster/messages.ts'
 import { BEAT_MS, SLOW_MS, STALL_MS } from '../../cluster/times.ts';
 import { SUPERBLOCK_FILE_LENGTH } from '../../cluster/superblock.ts';
 import { Journal, type JournalOptions } from '../../journal/journal.ts';
-import type { JournalStrategy } from '../../journal/recovery.ts';
-import type { BlockDevice, DeviceFault } from '../../ports/block-device.ts';
-import type { Clock } from '../../ports/clock.ts';
-import type { Disk } from '../../ports/disk.ts';
-import type { Trace } from '../../ports/trace.ts';
-import type { VoteStore } from '../../ports/vote-store.ts';
+import type { DeviceFault } from '../../ports/block-device.ts';
 import type { ReplicaBody, ReplicaMessage } from '../../replication/messages.ts';
 import type { Ticket } from '../../replication/command-queue.ts';
 import {
@@ -42,57 +32,17 @@ import {
   type Operation,
   type Stamp,
 } from '../../replication/operation.ts';
-import type { WritePolicy } from '../../replication/ports.ts';
 import { Replica } from '../../replication/replica.ts';
+import { CopyAcceptance } from './copy-acceptance.ts';
 import { CopyKnowledge } from './copy-knowledge.ts';
 import { CopyRecords } from './copy-records.ts';
 import { faultText } from './fault-text.ts';
 import { keepChunks, type Keep } from './divergence.ts';
 import { type Handover, lamportOfDocuments, merge } from './handover.ts';
-import { resyncSource } from './path-state.ts';
+import type { MirrorOptions } from './mirror-options.ts';
 import { type MirrorState, stateOf } from './state.ts';
-import { tellJournal } from './tell-journal.ts';
+import { ToldDocuments } from './told-documents.ts';
 import { createVoterRoute, type VoterRoute } from './voter-route.ts';
-
-export interface MirrorOptions {
-  readonly self: number;
-  readonly device: Uuid;
-  readonly site: Site;
-  /** Unlike any other start, and above those before. */
-  readonly incarnation: number;
-  readonly policy: WritePolicy;
-  readonly journal: JournalStrategy;
-  readonly slotCount: number;
-  /** Inside a machine whose clock may stand still. */
-  readonly confirmsReads: boolean;
-  /** Initiators should prefer paths through other nodes. */
-  readonly asides?: readonly number[];
-  readonly store: BlockDevice;
-  /** Superblock and journal. */
-  readonly records: Disk;
-  readonly copyId: Uuid;
-  /** Where the witness's vote lies if it is no process, or (heartbeat) what the arbiter knows. */
-  readonly votes?: VoteStore | undefined;
-  readonly ports: MirrorPorts;
-}
-
-export interface MirrorPorts {
-  readonly clock: Clock;
-  readonly trace: Trace;
-  random(): number;
-  newId(): Uuid;
-  readonly digest: (data: readonly Uint8Array[]) => string;
-  sendBeat(to: number, beat: Beat): void;
-  sendControl(to: number, message: Control<Handover>, onSync: boolean): void;
-  sendReplica(to: number, message: ReplicaMessage): void;
-  isCongested(to: number): boolean;
-  /** The process stood still: whoever asked has gone elsewhere, and what it sent before must not be looked at. */
-  readonly dropSessions: (reason: string) => void;
-  /** The copy can do no more; it may be opened again when it has `settled`. */
-  onFailed(reason: string): void;
-  /** What initiators should be told has changed. */
-  onChanged(): void;
-}
 
 /** The others have this long to go on without a node that stops. */
 const STOP_MS_MAX = 3000;
@@ -105,12 +55,10 @@ export class MirrorNode {
   readonly #journal: Journal;
   readonly #knowledge: CopyKnowledge;
   readonly #route: VoterRoute;
-  #hasStarted = false;
+  readonly #acceptance: CopyAcceptance;
+  readonly #told: ToldDocuments;
   #tickedAt: number;
   #isOver = false;
-  #policy: WritePolicy = 'through';
-  /** The accepted configuration finishes changes of the one before. */
-  #hasPending = false;
   /** What only this copy holds after a split brain has been kept elsewhere. */
   #hasKept = false;
 
@@ -139,7 +87,7 @@ export class MirrorNode {
       offset: SUPERBLOCK_FILE_LENGTH,
     };
     const journal = new Journal(journalOptions);
-    const found = await journal.load();
+    const found = await journal.load(records.isJournalTrusted);
     const knowledge = new CopyKnowledge({ self, nodes: site.nodes, records, journal, found, journalOptions });
     return new MirrorNode(options, records, journal, knowledge);
   }
@@ -156,8 +104,12 @@ export class MirrorNode {
     this.#journal = journal;
     this.#knowledge = knowledge;
     this.#tickedAt = ports.clock.now();
+    this.#told = new ToldDocuments((name, bytes) => ports.onDocument(name, bytes));
     this.replica = new Replica(self, this.#replicaPorts());
     this.replica.lamport = lamportOfDocuments(records.documents);
+    const isOver = (): boolean => this.#isOver;
+    const { replica } = this;
+    this.#acceptance = new CopyAcceptance({ options, records, journal, replica, told: this.#told, isOver });
     this.#route = createVoterRoute(options, this);
     this.membership = new Membership<Handover>({
       self,
@@ -186,9 +138,16 @@ export class MirrorNode {
     return this.#records.documents.find((document) => document.name === name)?.bytes;
   }
 
+  /** No change of it is on its way here: `document` and what was told are what every member has. */
+  isDocumentSettled(name: DocumentName): boolean {
+    return this.replica.log.unreadable(documentLba(name), 1) === undefined;
+  }
+
   /**
    * Reads, decides and writes a document while nothing of the device changes on any member: changes under way have ended
    * before, and those that wait begin after. `decide` answers with the new bytes, or undefined to leave it as it is.
+   * This node has been told of the change (`onDocument`) when `done` is called, the others hear of it before they change
+   * anything.
    */
   changeDocument(
     ticket: Ticket,
@@ -233,7 +192,7 @@ export class MirrorNode {
    */
   async keepDivergence(keep: Keep): Promise<readonly number[] | undefined> {
     if (this.membership.role !== 'diverged') return undefined;
-    const { map, full } = this.#knowledge.divergence(this.replica, this.#hasStarted);
+    const { map, full } = this.#knowledge.divergence(this.replica, this.#acceptance.hasStarted);
     if (full !== undefined) map.markAll();
     const chunks = await keepChunks(this.#options.store, map, keep);
     this.#hasKept = chunks !== undefined && !this.#isOver && this.membership.role === 'diverged';
@@ -262,7 +221,7 @@ export class MirrorNode {
     if (this.#isOver) return false;
     this.#isOver = true;
     // Nothing has begun since the last stop: its records still say what they said.
-    if (!this.#hasStarted) return this.#records.isClean;
+    if (!this.#acceptance.hasStarted) return this.#records.isClean;
     // Whatever was under way: what is in the cache has been acknowledged.
     if (!(await this.#options.store.flush()).ok || !isWhole) return false;
     return (await this.#journal.stop()).ok && (await this.#records.stop()).ok;
@@ -328,6 +287,9 @@ export class MirrorNode {
           return saved.ok && !this.#isOver ? this.#records.sequence : 0;
         }),
       saveDocument: (name, bytes, revision) => this.#saveDocument(name, bytes, revision),
+      documentReadable: (name, bytes, revision) => {
+        if (!this.#isOver) this.#told.readable(name, bytes, revision);
+      },
       onCopyFailed: (fault) => this.#fail(faultText(fault)),
     };
   }
@@ -361,7 +323,7 @@ export class MirrorNode {
           nodes: site.nodes,
           blockCount,
           blockLength,
-          writesUnlogged: this.#policy === 'through' && this.#options.journal !== 'continuous',
+          writesUnlogged: this.#acceptance.policy === 'through' && this.#options.journal !== 'continuous',
         }),
       accept: (proposal, standing) => this.#accept(proposal, standing),
       install: (configuration, standing) => this.#install(configuration, standing),
@@ -419,65 +381,26 @@ export class MirrorNode {
   #report(withHandover: boolean): CopyReport<Handover> {
     const { wasStopped, isBlank, history } = this.#records;
     return {
-      wasStopped: wasStopped && !this.#hasStarted,
+      wasStopped: wasStopped && !this.#acceptance.hasStarted,
       isBlank,
       history,
       hasKept: this.#hasKept,
-      handover: withHandover ? this.#knowledge.handover(this.replica, this.#hasStarted) : undefined,
+      handover: withHandover
+        ? this.#knowledge.handover(this.replica, this.#acceptance.hasStarted)
+        : undefined,
     };
   }
 
   async #accept(proposal: Proposal<Handover>, standing: Standing): Promise<boolean> {
-    const handover = proposal.handover!;
-    const { configuration } = proposal;
-    const { store, policy, ports } = this.#options;
-    await this.replica.quiesce();
-    const next: WritePolicy = configuration.members.length > 1 ? policy : 'through';
-    if (this.#policy === 'back' && next === 'through') {
-      const flushed = await store.flush();
-      if (!flushed.ok) return this.#fail(faultText(flushed.fault));
-    }
-    const journaled = await tellJournal(this.#journal, {
-      self: this.#options.self,
-      nodes: this.#options.site.nodes,
-      hasStarted: this.#hasStarted,
-      configuration,
-      handover,
-      geometry: store.geometry,
-    });
-    if (this.#isOver) return false;
-    if (!journaled) return this.#fail('its journal could not be written');
-    this.#policy = next;
-    this.replica.copy.policy = next;
-    this.replica.lamport = Math.max(this.replica.lamport, handover.lamport);
-    for (const document of handover.documents) this.#records.setDocument(document);
-    this.#records.copyTerm = configuration.term;
-    this.#records.isClean = false;
-    this.#records.history = handover.history;
-    this.#records.acceptEpoch(configuration);
-    this.#hasPending = handover.pending.length > 0;
     this.#hasKept = false;
-    if (!(await this.#save(standing))) return false;
-    this.#hasStarted = true;
-    const held = await this.replica.accept(configuration.term, handover.pending);
-    if (this.#isOver) return false;
-    if (!held.ok) return this.#fail(faultText(held.fault));
-    for (const [node, { full, map }] of handover.differences)
-      if (configuration.learners.includes(node))
-        ports.trace('info', 'mirror.resync.begins', { node, chunks: map.count, full });
-    return true;
+    const accepted = await this.#acceptance.accept(proposal, () => this.#save(standing));
+    return accepted.ok || (accepted.fault !== undefined && this.#fail(accepted.fault));
   }
 
   async #install(configuration: Configuration, standing: Standing): Promise<void> {
     if (this.#isOver) return;
-    this.#records.standing = standing;
-    this.#records.install(this.#hasPending);
-    const { members, learners, term } = configuration;
-    const { site, confirmsReads, ports } = this.#options;
-    ports.trace('info', 'mirror.installed', { term, members, learners, policy: this.#policy });
-    const source = resyncSource(site.nodes, members);
-    this.replica.install({ term, members, learners, policy: this.#policy, source, confirmsReads });
-    ports.onChanged();
+    this.#acceptance.install(configuration, standing);
+    this.#options.ports.onChanged();
     // So that who is alone knows after a restart that it need not ask anyone.
     await this.#save(standing);
   }

@@ -41,7 +41,7 @@ export interface PathInput {
 }
 
 /** What an initiator bears before it takes the path for dead. */
-const TRANSITION_MS_MAX = 3000;
+export const TRANSITION_MS_MAX = 3000;
 /** With fewer the others would get all the load. */
 const MEMBERS_TO_SPARE_ONE = 3;
 

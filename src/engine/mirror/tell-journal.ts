@@ -60,10 +60,12 @@ async function tellChanges(
   for (const node of others) {
     const difference = handover.differences.get(node);
     if (difference === undefined && !journal.absentPartners().has(node)) continue;
+    if (difference === undefined) {
+      journal.partnerReturned(node);
+      continue;
+    }
     // oxlint-disable-next-line no-await-in-loop -- three partners at most
-    const told = await (difference === undefined
-      ? journal.partnerReturned(node)
-      : journal.partnerLeft(node, difference.base, touched, difference.map));
+    const told = await journal.partnerLeft(node, difference.base, touched, difference.map);
     if (!told.ok) return false;
   }
   return true;

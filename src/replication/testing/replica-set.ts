@@ -71,6 +71,7 @@ export class Node {
   readonly store = new HeldStore(BLOCKS);
   readonly journal = new FakeJournal();
   readonly documents: string[] = [];
+  readonly told: string[] = [];
   readonly failures: DeviceFault[] = [];
   readonly traced: string[] = [];
   mayServe = true;
@@ -93,6 +94,7 @@ export class Node {
         this.documents.push(`${name} ${bytes.join()} ${revision}`);
         return DONE;
       },
+      documentReadable: (name, bytes, revision) => void this.told.push(`${name} ${bytes.join()} ${revision}`),
       onCopyFailed: (fault) => void this.failures.push(fault),
       digest: (data) => `${lengthOf(data)} ${data.map((part) => part.join('')).join('')}`,
     };

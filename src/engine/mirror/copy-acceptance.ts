@@ -1,0 +1,128 @@
+/**
+ * What an accepted configuration asks of this node's copy, in the order in which it has to become durable, and what
+ * begins when it is installed.
+ *
+ *   still → (first time: superblock without trust in the journal's records) → journal learns who is absent → superblock
+ *         → a log that is not wanted ends → what was pending is pending here … installed: serve, or learn
+ *
+ * Invariants
+ *  1. The journal knows who is absent, durably, before the superblock says that a configuration without them was
+ *     accepted.
+ *  2. Records of the journal are replaced only while the superblock does not trust them, and the log ends only when the
+ *     superblock says that nobody lacks what it tells.
+ */
+
+import { DONE, fail, type Result } from '../../base/result.ts';
+import type { Configuration } from '../../cluster/configuration.ts';
+import type { Standing } from '../../cluster/membership.ts';
+import type { Proposal } from '../../cluster/messages.ts';
+import type { Journal } from '../../journal/journal.ts';
+import type { WritePolicy } from '../../replication/ports.ts';
+import type { Replica } from '../../replication/replica.ts';
+import type { CopyRecords } from './copy-records.ts';
+import { faultText } from './fault-text.ts';
+import type { Handover } from './handover.ts';
+import type { MirrorOptions } from './mirror-options.ts';
+import { resyncSource } from './path-state.ts';
+import { tellJournal } from './tell-journal.ts';
+import type { ToldDocuments } from './told-documents.ts';
+
+export interface CopyParts {
+  readonly options: MirrorOptions;
+  readonly records: CopyRecords;
+  readonly journal: Journal;
+  readonly replica: Replica;
+  readonly told: ToldDocuments;
+  /** The copy has been abandoned. */
+  readonly isOver: () => boolean;
+}
+
+/** Why the copy has failed; undefined: it is over, or has failed already. */
+type Accepted = Result<void, string | undefined>;
+
+export class CopyAcceptance {
+  /** A configuration was accepted since the process began. */
+  hasStarted = false;
+  /** Of the accepted configuration. */
+  policy: WritePolicy = 'through';
+  readonly #parts: CopyParts;
+  /** The accepted configuration finishes changes of the one before. */
+  #hasPending = false;
+
+  constructor(parts: CopyParts) {
+    this.#parts = parts;
+  }
+
+  /** `save` makes the configuration itself durable. */
+  async accept(
+    { configuration, handover }: Proposal<Handover>,
+    save: () => Promise<boolean>,
+  ): Promise<Accepted> {
+    const { options, records, journal, replica, isOver } = this.#parts;
+    const { store, policy, self, site } = options;
+    const { pending, documents, history, lamport } = handover!;
+    await replica.quiesce();
+    const next: WritePolicy = configuration.members.length > 1 ? policy : 'through';
+    if (this.policy === 'back' && next === 'through') {
+      const flushed = await store.flush();
+      if (!flushed.ok) return fail(faultText(flushed.fault));
+    }
+    if (!this.hasStarted && journal.replacesRecords) {
+      records.isJournalTrusted = false;
+      const saved = await records.save();
+      if (isOver()) return OVER;
+      if (!saved.ok) return fail('its superblock could not be written');
+    }
+    const journaled = await tellJournal(journal, {
+      self,
+      nodes: site.nodes,
+      hasStarted: this.hasStarted,
+      configuration,
+      handover: handover!,
+      geometry: store.geometry,
+    });
+    if (isOver()) return OVER;
+    if (!journaled) return fail(JOURNAL_LOST);
+    this.policy = next;
+    replica.copy.policy = next;
+    replica.lamport = Math.max(replica.lamport, lamport);
+    records.documents = documents;
+    records.copyTerm = configuration.term;
+    records.isClean = false;
+    records.isJournalTrusted = true;
+    records.history = history;
+    records.acceptEpoch(configuration);
+    this.#hasPending = pending.length > 0;
+    if (!(await save())) return OVER;
+    this.hasStarted = true;
+    const ended = await journal.endLogIfIdle();
+    if (isOver()) return OVER;
+    if (!ended.ok) return fail(JOURNAL_LOST);
+    const held = await replica.accept(configuration.term, pending);
+    if (isOver()) return OVER;
+    if (!held.ok) return fail(faultText(held.fault));
+    this.#tellResyncs(configuration, handover!);
+    return DONE;
+  }
+
+  install({ term, members, learners }: Configuration, standing: Standing): void {
+    const { options, records, replica, told } = this.#parts;
+    const { site, confirmsReads, ports } = options;
+    const { policy } = this;
+    records.standing = standing;
+    records.install(this.#hasPending);
+    ports.trace('info', 'mirror.installed', { term, members, learners, policy });
+    told.installed(records.documents);
+    const source = resyncSource(site.nodes, members);
+    replica.install({ term, members, learners, policy, source, confirmsReads });
+  }
+
+  #tellResyncs({ learners }: Configuration, { differences }: Handover): void {
+    const { trace } = this.#parts.options.ports;
+    for (const [node, { full, map }] of differences)
+      if (learners.includes(node)) trace('info', 'mirror.resync.begins', { node, chunks: map.count, full });
+  }
+}
+
+const JOURNAL_LOST = 'its journal could not be written';
+const OVER: Accepted = fail(undefined);
