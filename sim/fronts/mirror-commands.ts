@@ -3,8 +3,7 @@
 import { fail, ok, type Result } from '../../src/base/result.ts';
 import { copyOf } from '../../src/base/segments.ts';
 import type { MirrorNode } from '../../src/engine/mirror/mirror-node.ts';
-import type { DeviceFault } from '../../src/ports/block-device.ts';
-import type { Ticket } from '../../src/replication/command-queue.ts';
+import type { DeviceFault, Ticket } from '../../src/ports/block-device.ts';
 import type { Operation } from '../../src/replication/operation.ts';
 import { decodeBlocks, encodeBlocks } from '../block-codec.ts';
 import type { Answer, Command, Session } from '../storage.ts';

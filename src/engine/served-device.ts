@@ -3,7 +3,7 @@
  * the administrator says, where the medium says another. Costs a read or write two additions.
  */
 
-import type { BlockDevice, Durability, Extent, Geometry, WriteCache } from '../ports/block-device.ts';
+import type { BlockDevice, Durability, Extent, Geometry, Ticket, WriteCache } from '../ports/block-device.ts';
 
 export interface DeviceCounts {
   reads: number;
@@ -51,26 +51,26 @@ class Served implements ServedDevice {
     return this.#device.setWriteCache(mode);
   }
 
-  read(lba: number, blocks: number) {
+  read(lba: number, blocks: number, ticket?: Ticket) {
     this.counts.reads += 1;
     this.counts.blocksRead += blocks;
-    return this.#device.read(lba, blocks);
+    return this.#device.read(lba, blocks, ticket);
   }
 
-  write(lba: number, data: readonly Uint8Array[], durability: Durability) {
+  write(lba: number, data: readonly Uint8Array[], durability: Durability, ticket?: Ticket) {
     let bytes = 0;
     for (const segment of data) bytes += segment.length;
     this.#wrote(bytes / this.#device.geometry.blockLength);
-    return this.#device.write(lba, data, durability);
+    return this.#device.write(lba, data, durability, ticket);
   }
 
-  writeSame(lba: number, blocks: number, pattern: Uint8Array, durability: Durability) {
+  writeSame(lba: number, blocks: number, pattern: Uint8Array, durability: Durability, ticket?: Ticket) {
     this.#wrote(blocks);
-    return this.#device.writeSame(lba, blocks, pattern, durability);
+    return this.#device.writeSame(lba, blocks, pattern, durability, ticket);
   }
 
-  unmap(extents: readonly Extent[], durability: Durability) {
-    return this.#device.unmap(extents, durability);
+  unmap(extents: readonly Extent[], durability: Durability, ticket?: Ticket) {
+    return this.#device.unmap(extents, durability, ticket);
   }
 
   compareAndWrite(
@@ -78,15 +78,16 @@ class Served implements ServedDevice {
     expected: readonly Uint8Array[],
     data: readonly Uint8Array[],
     durability: Durability,
+    ticket?: Ticket,
   ) {
     let bytes = 0;
     for (const segment of data) bytes += segment.length;
     this.#wrote(bytes / this.#device.geometry.blockLength);
-    return this.#device.compareAndWrite(lba, expected, data, durability);
+    return this.#device.compareAndWrite(lba, expected, data, durability, ticket);
   }
 
-  flush() {
-    return this.#device.flush();
+  flush(ticket?: Ticket) {
+    return this.#device.flush(ticket);
   }
 
   mapping(lba: number, blocks: number, runsMax: number) {

@@ -10,6 +10,8 @@
  *  3. `compareAndWrite` is atomic against every other mutation of these blocks.
  *  4. Segments given to a mutation belong to the device until it answers; they are never written to.
  *  5. A loan's bytes do not change before `release`, whatever is written meanwhile.
+ *
+ * `ticket`: for whom; without one it is done for the node itself, which waits for as long as it takes.
  */
 
 import type { MaybeAsync, Result } from '../base/result.ts';
@@ -42,6 +44,17 @@ export interface Loan {
   release(): void;
 }
 
+/**
+ * On whose behalf something is done. A device that is served by several nodes begins nothing for an initiator that may
+ * have gone on elsewhere already; others need not look.
+ */
+export interface Ticket {
+  /** When the command arrived, by the node's clock. */
+  readonly arrivedAt: number;
+  /** False once nobody waits for it any more: the command was aborted, or its session is over. */
+  isAlive(): boolean;
+}
+
 export interface Extent {
   readonly lba: number;
   readonly blocks: number;
@@ -70,26 +83,19 @@ export type DeviceFault =
   /** This node may not serve the device now. Never a medium error: another path may serve it. */
   | { readonly kind: 'unavailable'; readonly reason: string };
 
-/** Where a command came from. */
-export interface Ticket {
-  /** When it arrived, by the node's clock. */
-  readonly arrivedAt: number;
-  /** False once it must not begin any more: its session is over, or it was aborted. */
-  isAlive(): boolean;
-}
-
 export interface BlockDevice {
   /** May change while open (resize): read it afresh for each command. */
   readonly geometry: Geometry;
   readonly writeCache: WriteCache;
   /** Changes the policy; to `through` only after everything cached is durable. */
   setWriteCache(mode: WriteCache): MaybeAsync<Result<void, DeviceFault>>;
-  read(lba: number, blocks: number): MaybeAsync<Result<Loan, DeviceFault>>;
+  read(lba: number, blocks: number, ticket?: Ticket): MaybeAsync<Result<Loan, DeviceFault>>;
   /** `data` is a whole number of blocks in all; single segments may be cut anywhere. */
   write(
     lba: number,
     data: readonly Uint8Array[],
     durability: Durability,
+    ticket?: Ticket,
   ): MaybeAsync<Result<void, DeviceFault>>;
   /** Writes `pattern` (one block) to each block. */
   writeSame(
@@ -97,17 +103,23 @@ export interface BlockDevice {
     blocks: number,
     pattern: Uint8Array,
     durability: Durability,
+    ticket?: Ticket,
   ): MaybeAsync<Result<void, DeviceFault>>;
   /** Gives blocks back: they read as zeros afterwards. On a device that is not thin, zeros are written. */
-  unmap(extents: readonly Extent[], durability: Durability): MaybeAsync<Result<void, DeviceFault>>;
+  unmap(
+    extents: readonly Extent[],
+    durability: Durability,
+    ticket?: Ticket,
+  ): MaybeAsync<Result<void, DeviceFault>>;
   /** Writes `data` if the blocks equal `expected`, else `miscompare`; both are the same whole number of blocks. */
   compareAndWrite(
     lba: number,
     expected: readonly Uint8Array[],
     data: readonly Uint8Array[],
     durability: Durability,
+    ticket?: Ticket,
   ): MaybeAsync<Result<void, DeviceFault>>;
-  flush(): MaybeAsync<Result<void, DeviceFault>>;
+  flush(ticket?: Ticket): MaybeAsync<Result<void, DeviceFault>>;
   /** Provisioning of the blocks from `lba` on: adjoining runs, at most `runsMax`, within `blocks`. */
   mapping(
     lba: number,

@@ -81,6 +81,7 @@ const AHEAD_MAX = 65_536;
 /** The other side says hello within this time, or the connection is given up. */
 const HELLO_MS = 2000;
 
+/** Exported for tests. */
 export class Channel<M> {
   readonly #options: ChannelOptions<M>;
   #peer = 0;

@@ -8,19 +8,11 @@
  *  3. At most COMMANDS_WAITING_MAX wait; more are refused.
  */
 
-import type { DeviceFault } from '../ports/block-device.ts';
+import type { DeviceFault, Ticket } from '../ports/block-device.ts';
 
 /** Shorter than the time in which any initiator fails over. */
 const COMMAND_START_MS_MAX = 2000;
 const COMMANDS_WAITING_MAX = 4096;
-
-/** Where a command came from. */
-export interface Ticket {
-  /** When it arrived, by the node's clock. */
-  readonly arrivedAt: number;
-  /** False once its session is over. */
-  isAlive(): boolean;
-}
 
 export interface Waiting {
   readonly ticket: Ticket;

@@ -9,8 +9,7 @@
 
 import { copyOf, lengthOf } from '../base/segments.ts';
 import { fail, type MaybeAsync, ok, type Result, then } from '../base/result.ts';
-import type { DeviceFault, Loan } from '../ports/block-device.ts';
-import type { Ticket } from './command-queue.ts';
+import type { DeviceFault, Loan, Ticket } from '../ports/block-device.ts';
 import type { Watch } from './mutation-log.ts';
 import { type Operation, partOf } from './operation.ts';
 import { otherMembers, type ReplicaContext } from './ports.ts';

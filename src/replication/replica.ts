@@ -13,8 +13,8 @@
 
 import { assert } from '../base/assert.ts';
 import { DONE, fail, type MaybeAsync, type Result, then } from '../base/result.ts';
-import type { DeviceFault, Loan } from '../ports/block-device.ts';
-import { CommandQueue, type Ticket, type Waiting } from './command-queue.ts';
+import type { DeviceFault, Loan, Ticket } from '../ports/block-device.ts';
+import { CommandQueue, type Waiting } from './command-queue.ts';
 import { LocalCopy } from './local-copy.ts';
 import { LockTable } from './lock-table.ts';
 import type { ReplicaBody, ReplicaMessage } from './messages.ts';

@@ -23,8 +23,8 @@ function synchronizeCache(opcode: number, length: 10 | 16): Command {
       const wrong = rangeFault(request, lbaOf(request.cdb, length), blocksOf(request.cdb, length));
       return wrong === undefined ? PLAN_NOTHING : fail(wrong);
     },
-    execute({ unit }) {
-      const result = unit.device.flush();
+    execute(request) {
+      const result = request.unit.device.flush(request);
       return isAsync(result) ? result.then(goodUnless) : goodUnless(result);
     },
   };

@@ -5,7 +5,7 @@
  */
 
 import type { MaybeAsync, Result } from '../base/result.ts';
-import type { Loan } from '../ports/block-device.ts';
+import type { Loan, Ticket } from '../ports/block-device.ts';
 import type { Status, Task } from '../ports/scsi-target.ts';
 import type { LogicalUnit } from './logical-unit.ts';
 import type { NexusState, UnitNexus } from './nexus.ts';
@@ -18,8 +18,8 @@ export type Phase = 'dormant' | 'awaitingData' | 'running' | 'ended';
  *  unit away; nobody who would tell: the task's own nexus is gone. */
 export type Aborter = NexusState | 'otherNode' | 'deviceServer' | 'nexusLoss';
 
-/** What a handler works on: the task, who sent it, and the logical unit it is for. */
-export interface Request {
+/** What a handler works on: the task, who sent it, and the logical unit it is for; also the ticket of what it asks of the device. */
+export interface Request extends Ticket {
   readonly task: Task;
   readonly cdb: Uint8Array;
   /** A DataView over `cdb`, made when first asked for; the hot path uses fields.ts. */
@@ -84,4 +84,10 @@ export interface Command {
   plan?(request: Request): Result<number, Fault>;
   /** Does it. Runs after `plan` succeeded and the data-out is here. */
   execute(request: Request): MaybeAsync<Result<Outcome, Fault>>;
+}
+
+/** For one step of a command that takes long: its initiator waits for the whole of it while its session lives. */
+export function ticketOfStep(request: Request): Ticket {
+  const arrivedAt = request.unit.clock?.now() ?? request.arrivedAt;
+  return { arrivedAt, isAlive: () => request.isAlive() };
 }

@@ -4,7 +4,7 @@ import { fail, isAsync, type MaybeAsync, ok, type Result } from '../base/result.
 import { copyTo, lengthOf, slice } from '../base/segments.ts';
 import type { BlockDevice, DeviceFault, Loan } from '../ports/block-device.ts';
 import { blockUsage, blocksOf, DPO, durabilityOf, FUA, lbaOf, planTransfer, rangeFault } from './blocks.ts';
-import type { Command, Outcome, Request } from './command.ts';
+import { type Command, type Outcome, type Request, ticketOfStep } from './command.ts';
 import { COMPARE_AND_WRITE_BLOCKS_MAX } from './limits.ts';
 import { deviceFault, GOOD, goodUnless, refuse } from './outcome.ts';
 import { type Fault, invalidCdbField } from './sense.ts';
@@ -51,7 +51,7 @@ const COMPARE_AND_WRITE: Command = {
     if (half === 0) return GOOD;
     const expected = slice(request.dataOut, 0, half);
     const data = slice(request.dataOut, half, half);
-    const result = unit.device.compareAndWrite(lbaOf(cdb, 16), expected, data, durabilityOf(cdb));
+    const result = unit.device.compareAndWrite(lbaOf(cdb, 16), expected, data, durabilityOf(cdb), request);
     return isAsync(result) ? result.then(goodUnless) : goodUnless(result);
   },
 };
@@ -95,7 +95,7 @@ async function orPiece(
   const { device } = request.unit;
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
     if (request.aborted) return GOOD;
-    const before = await device.read(lba, blocks);
+    const before = await device.read(lba, blocks, ticketOfStep(request));
     if (!before.ok) return deviceFault(before.fault);
     const written = await orInto(device, lba, before.value, mask, request);
     if (written.ok) return GOOD;
@@ -120,6 +120,7 @@ function orInto(
     before.segments,
     [combined(before.segments, mask)],
     durabilityOf(request.cdb),
+    ticketOfStep(request),
   );
   const settle = (value: Result<void, DeviceFault>): Result<void, DeviceFault> => {
     before.release();

@@ -49,6 +49,14 @@ class TaskRequest implements Request {
     this.command = command;
   }
 
+  get arrivedAt(): number {
+    return this.task.arrivedAt;
+  }
+
+  isAlive(): boolean {
+    return !this.aborted && !this.nexus.closed && !isShutOut(this);
+  }
+
   get view(): DataView {
     return new DataView(this.cdb.buffer, this.cdb.byteOffset, this.cdb.byteLength);
   }
@@ -116,8 +124,29 @@ function start(request: Request): void {
 function run(request: Request, command: Command): void {
   request.phase = 'running';
   const result = command.execute(request);
-  if (isAsync(result)) void result.then((settled) => finish(request, settled));
-  else finish(request, result);
+  if (isAsync(result)) void result.then((settled) => executed(request, settled));
+  else executed(request, result);
+}
+
+/** It has waited at the device, and there a reservation of another node has shut it out. */
+function executed(request: Request, result: Result<Outcome, Fault>): void {
+  if (result.ok || result.fault.reason !== 'notReadyPortUnavailable' || !isShutOut(request)) {
+    finish(request, result);
+    return;
+  }
+  const { unit, command } = request;
+  void unit.reservations.conflictStands!(request, command).then((stands) => {
+    finish(request, stands.ok && stands.value ? fail(fault('reservationConflict')) : result);
+  });
+}
+
+/** Where other nodes share the reservations: a command that was let through conflicts now, and must not begin. */
+function isShutOut(request: Request): boolean {
+  const { unit, command } = request;
+  const { reservations } = unit;
+  return (
+    reservations.held && reservations.conflictStands !== undefined && reservations.conflicts(request, command)
+  );
 }
 
 /** Where other nodes may have changed the reservations, they are looked at once more before the command is refused. */
@@ -143,8 +172,9 @@ function admission(request: Request, command: Command, link: UnitNexus): Fault |
   const attended = link.attentions.length !== 0 && command.beforeUnitAttention === undefined;
   if (attended && isResetAttention(link.attentions[0]!)) return fault(link.attentions.shift()!);
   const { availability } = unit;
-  // What a node knows of reservations that may not serve is no answer. During a transition commands wait (`ports/block-device.ts`).
-  if (availability?.() === 'unavailable' && command.whileUnavailable === undefined) return absence(unit);
+  // What a node knows of reservations that may not serve is no answer. During a transition commands wait at the device.
+  if (availability?.() === 'unavailable' && command.whileUnavailable === undefined)
+    return attended ? fault(link.attentions.shift()!) : absence(unit);
   if (unit.reservations.held && unit.reservations.conflicts(request, command)) {
     return fault('reservationConflict');
   }

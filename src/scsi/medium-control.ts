@@ -82,7 +82,7 @@ function afterFlush(
     if (!result.ok) return deviceFault(result.fault);
     return request.aborted ? GOOD : next();
   };
-  const result = request.unit.device.flush();
+  const result = request.unit.device.flush(request);
   return isAsync(result) ? result.then(settle) : settle(result);
 }
 

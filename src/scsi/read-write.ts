@@ -42,7 +42,7 @@ function executeRead(request: Request, length: CdbLength): MaybeAsync<Result<Out
   if (blocks * device.geometry.blockLength > request.task.dataInBufferLength) {
     return readPart(request, length);
   }
-  const result = device.read(lbaOf(cdb, length), blocks);
+  const result = device.read(lbaOf(cdb, length), blocks, request);
   return isAsync(result) ? result.then(lend) : lend(result);
 }
 
@@ -59,7 +59,7 @@ async function readPart(request: Request, length: CdbLength): Promise<Result<Out
   const { blockLength } = device.geometry;
   const blocksNamed = blocksOf(cdb, length);
   const blocks = Math.min(blocksNamed, Math.ceil(task.dataInBufferLength / blockLength));
-  const result = blocks === 0 ? NOTHING : await device.read(lbaOf(cdb, length), blocks);
+  const result = blocks === 0 ? NOTHING : await device.read(lbaOf(cdb, length), blocks, request);
   if (!result.ok || blocks === blocksNamed) return lend(result);
   const loan = result.value;
   const segments = [...loan.segments];
@@ -74,7 +74,7 @@ const NOTHING: Result<Loan, DeviceFault> = { ok: true, value: { segments: [], re
 /** FUA: what is cached goes to the medium first (SBC-3 §4.15.2). */
 async function readFromMedium(request: Request, length: CdbLength): Promise<Result<Outcome, Fault>> {
   const { device } = request.unit;
-  const flushed = await device.flush();
+  const flushed = await device.flush(request);
   if (!flushed.ok) return deviceFault(flushed.fault);
   return request.aborted ? GOOD : readPart(request, length);
 }
@@ -97,7 +97,7 @@ function write(opcode: number, length: CdbLength): Command {
       if (request.dataOut.length === 0) return GOOD;
       const { cdb } = request;
       const durability = length === 6 ? 'cached' : durabilityOf(cdb);
-      const result = request.unit.device.write(lbaOf(cdb, length), request.dataOut, durability);
+      const result = request.unit.device.write(lbaOf(cdb, length), request.dataOut, durability, request);
       return isAsync(result) ? result.then(goodUnless) : goodUnless(result);
     },
   };

@@ -17,7 +17,7 @@ import {
   rangeFault,
   transferFault,
 } from './blocks.ts';
-import type { Command, Outcome, Request } from './command.ts';
+import { type Command, type Outcome, type Request, ticketOfStep } from './command.ts';
 import { deviceFault, GOOD } from './outcome.ts';
 import { createPace } from './pace.ts';
 import { type Fault, invalidCdbField } from './sense.ts';
@@ -61,7 +61,7 @@ function verify(opcode: number, length: CdbLength): Command {
       const verifyNow = (): MaybeAsync<Result<Outcome, Fault>> =>
         request.aborted ? GOOD : verifyBlocks(request, length, bytchkOf(request.cdb));
       // It is the medium that is verified: what is cached goes there first (SBC-3 §4.15.2).
-      return device.writeCache === 'back' ? onceDurable(device.flush(), verifyNow) : verifyNow();
+      return device.writeCache === 'back' ? onceDurable(device.flush(request), verifyNow) : verifyNow();
     },
   };
 }
@@ -91,7 +91,12 @@ function writeAndVerify(opcode: number, length: CdbLength): Command {
     execute(request) {
       if (request.dataOut.length === 0) return GOOD;
       // On the medium before it is verified, or the cache would be compared with itself.
-      const written = request.unit.device.write(lbaOf(request.cdb, length), request.dataOut, 'durable');
+      const written = request.unit.device.write(
+        lbaOf(request.cdb, length),
+        request.dataOut,
+        'durable',
+        request,
+      );
       const verifyNow = (): MaybeAsync<Result<Outcome, Fault>> =>
         request.aborted ? GOOD : verifyBlocks(request, length, bytchkOf(request.cdb));
       return onceDurable(written, verifyNow);
@@ -143,7 +148,11 @@ function verifyPiece(work: Work, at: number): MaybeAsync<Result<Outcome, Fault> 
   const { request, lba, blocks, pieceBlocks } = work;
   const settle = (loan: Result<Loan, DeviceFault>): Result<Outcome, Fault> | undefined =>
     loan.ok ? comparePiece(work, at, loan.value) : deviceFault(loan.fault);
-  const result = request.unit.device.read(lba + at, Math.min(pieceBlocks, blocks - at));
+  const result = request.unit.device.read(
+    lba + at,
+    Math.min(pieceBlocks, blocks - at),
+    ticketOfStep(request),
+  );
   return isAsync(result) ? result.then(settle) : settle(result);
 }
 

@@ -13,6 +13,7 @@ import type {
   Geometry,
   Loan,
   MappedExtent,
+  Ticket,
   WriteCache,
 } from '../ports/block-device.ts';
 
@@ -36,17 +37,18 @@ export class WatchedDevice implements BlockDevice {
     return this.#device.setWriteCache(mode);
   }
 
-  read(lba: number, blocks: number): MaybeAsync<Result<Loan, DeviceFault>> {
-    return this.#device.read(lba, blocks);
+  read(lba: number, blocks: number, ticket?: Ticket): MaybeAsync<Result<Loan, DeviceFault>> {
+    return this.#device.read(lba, blocks, ticket);
   }
 
   write(
     lba: number,
     data: readonly Uint8Array[],
     durability: Durability,
+    ticket?: Ticket,
   ): MaybeAsync<Result<void, DeviceFault>> {
     this.watcher?.(lba, lengthOf(data) / this.geometry.blockLength);
-    return this.#device.write(lba, data, durability);
+    return this.#device.write(lba, data, durability, ticket);
   }
 
   writeSame(
@@ -54,14 +56,19 @@ export class WatchedDevice implements BlockDevice {
     blocks: number,
     pattern: Uint8Array,
     durability: Durability,
+    ticket?: Ticket,
   ): MaybeAsync<Result<void, DeviceFault>> {
     this.watcher?.(lba, blocks);
-    return this.#device.writeSame(lba, blocks, pattern, durability);
+    return this.#device.writeSame(lba, blocks, pattern, durability, ticket);
   }
 
-  unmap(extents: readonly Extent[], durability: Durability): MaybeAsync<Result<void, DeviceFault>> {
+  unmap(
+    extents: readonly Extent[],
+    durability: Durability,
+    ticket?: Ticket,
+  ): MaybeAsync<Result<void, DeviceFault>> {
     for (const { lba, blocks } of extents) this.watcher?.(lba, blocks);
-    return this.#device.unmap(extents, durability);
+    return this.#device.unmap(extents, durability, ticket);
   }
 
   compareAndWrite(
@@ -69,13 +76,14 @@ export class WatchedDevice implements BlockDevice {
     expected: readonly Uint8Array[],
     data: readonly Uint8Array[],
     durability: Durability,
+    ticket?: Ticket,
   ): MaybeAsync<Result<void, DeviceFault>> {
     this.watcher?.(lba, lengthOf(data) / this.geometry.blockLength);
-    return this.#device.compareAndWrite(lba, expected, data, durability);
+    return this.#device.compareAndWrite(lba, expected, data, durability, ticket);
   }
 
-  flush(): MaybeAsync<Result<void, DeviceFault>> {
-    return this.#device.flush();
+  flush(ticket?: Ticket): MaybeAsync<Result<void, DeviceFault>> {
+    return this.#device.flush(ticket);
   }
 
   mapping(

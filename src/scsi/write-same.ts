@@ -55,8 +55,8 @@ function spread(request: Request, length: 10 | 16): MaybeAsync<Result<void, Devi
   // Unmapped blocks read as zeros (LBPRZ), so only zeros may be unmapped (SBC-3 §4.7.3.4.4).
   const zeros = pattern.every((byte) => byte === 0);
   return (cdb[1]! & UNMAP_BIT) !== 0 && zeros
-    ? device.unmap([{ lba, blocks }], 'cached')
-    : device.writeSame(lba, blocks, pattern, 'cached');
+    ? device.unmap([{ lba, blocks }], 'cached', request)
+    : device.writeSame(lba, blocks, pattern, 'cached', request);
 }
 
 const LIST_LENGTH_BYTE = 7;
@@ -80,7 +80,7 @@ const UNMAP: Command = {
     const extents = extentsOf(request, joined(request.dataOut));
     if (!extents.ok) return extents;
     if (extents.value.length === 0) return GOOD;
-    const result = request.unit.device.unmap(extents.value, 'cached');
+    const result = request.unit.device.unmap(extents.value, 'cached', request);
     return isAsync(result) ? result.then(goodUnless) : goodUnless(result);
   },
 };

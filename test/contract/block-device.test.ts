@@ -1,11 +1,15 @@
 // Goal: every store keeps the promises of the BlockDevice port. Method: one suite, run against each of them.
 
+import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
+import { MirrorDevice } from '../../src/engine/mirror/mirror-device.ts';
+import { type Joined, joinNodes, together } from '../../src/engine/mirror/testing/joined-nodes.ts';
 import type { BlockDevice, BlockLength } from '../../src/ports/block-device.ts';
 import type { Disk } from '../../src/ports/disk.ts';
+import { systemClock } from '../../src/runtime/clock.ts';
 import { openFileDisk } from '../../src/runtime/file-disk.ts';
 import { openFlatStore } from '../../src/store/flat-store.ts';
 import { createRamStore } from '../../src/store/ram-store.ts';
@@ -43,6 +47,36 @@ for (const blockLength of [512, 4096] as const) {
       let turns = 0;
       disk.delay = () => (turns = (turns * 5 + 3) % 7);
       return await flatOver(disk, blockLength);
+    },
+  });
+}
+
+for (const blockLength of [512, 4096] as const) {
+  // They come together once: that takes a second.
+  let nodes: ReadonlyMap<number, Joined> | undefined;
+  after(() => {
+    for (const { node } of nodes?.values() ?? []) node.abandon();
+  });
+  blockDeviceContract({
+    name: `a mirror of two, ${blockLength}`,
+    blockLength,
+    reorders: true,
+    hasFixedWriteCache: true,
+    open: async () => {
+      nodes ??= await joinNodes({
+        count: 2,
+        blockCount: BLOCK_COUNT,
+        blockLength,
+        clock: systemClock,
+        random: () => Math.random(),
+        digest: (data) => data.reduce((hash, part) => hash.update(part), createHash('sha1')).digest('hex'),
+      });
+      await together(nodes, () => new Promise((resolve) => setTimeout(resolve, 20)));
+      const { node, store } = nodes.get(1)!;
+      const device = new MirrorDevice(store, systemClock);
+      device.attach(node);
+      await expectOk(device.unmap([{ lba: 0, blocks: BLOCK_COUNT }], 'durable'));
+      return device;
     },
   });
 }

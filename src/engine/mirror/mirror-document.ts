@@ -1,39 +1,45 @@
 /** A document of a mirrored device, as the device server looks at it and changes it (`ports/shared-document.ts`). */
 
 import { DONE, fail } from '../../base/result.ts';
+import type { DeviceFault } from '../../ports/block-device.ts';
 import type { SharedDocument } from '../../ports/shared-document.ts';
-import { documentLba, type DocumentName } from '../../replication/operation.ts';
+import type { DocumentName } from '../../replication/operation.ts';
 import { otherMembers } from '../../replication/ports.ts';
 import type { Replica } from '../../replication/replica.ts';
 import type { MirrorNode } from './mirror-node.ts';
 
-export function mirrorDocument(node: MirrorNode, name: DocumentName): SharedDocument {
-  const { replica } = node;
+const NO_NODE: DeviceFault = { kind: 'unavailable', reason: 'the copy of this node is not open' };
+const CHANGED: DeviceFault = { kind: 'unavailable', reason: 'the configuration has changed' };
+
+/** `nodeNow`: undefined while there is none. */
+export function mirrorDocument(nodeNow: () => MirrorNode | undefined, name: DocumentName): SharedDocument {
   return {
     change(ticket, decide) {
       let isChanged = false;
       return new Promise((resolve) => {
+        const node = nodeNow();
+        if (node === undefined) return resolve(fail(NO_NODE));
         const decided = (before: Uint8Array | undefined): Uint8Array | undefined => {
           const after = decide(before);
           isChanged = after !== undefined;
           return after;
         };
         node.changeDocument(ticket, name, decided, (result) => {
-          if (result.ok && isChanged) whenAllKnow(replica, () => resolve(DONE));
+          if (result.ok && isChanged) whenAllKnow(node.replica, () => resolve(DONE));
           else resolve(result);
         });
       });
     },
     current(ticket, look) {
       return new Promise((resolve) => {
-        replica.enqueue({
+        const node = nodeNow();
+        if (node === undefined) return resolve(fail(NO_NODE));
+        node.replica.enqueue({
           ticket,
-          canBegin: () => replica.log.unreadable(documentLba(name), 1) === undefined,
+          canBegin: () => node.isDocumentSettled(name),
           begin: () => {
             look();
-            replica.confirm((stands) =>
-              resolve(stands ? DONE : fail({ kind: 'unavailable', reason: 'the configuration has changed' })),
-            );
+            node.replica.confirm((stands) => resolve(stands ? DONE : fail(CHANGED)));
           },
           refuse: (fault) => resolve(fail(fault)),
         });

@@ -22,9 +22,8 @@ import type { Beat, Control, Proposal, Report } from '../../cluster/messages.ts'
 import { BEAT_MS, SLOW_MS, STALL_MS } from '../../cluster/times.ts';
 import { SUPERBLOCK_FILE_LENGTH } from '../../cluster/superblock.ts';
 import { Journal, type JournalOptions } from '../../journal/journal.ts';
-import type { DeviceFault } from '../../ports/block-device.ts';
+import type { DeviceFault, Ticket } from '../../ports/block-device.ts';
 import type { ReplicaBody, ReplicaMessage } from '../../replication/messages.ts';
-import type { Ticket } from '../../replication/command-queue.ts';
 import {
   documentLba,
   type DocumentName,

@@ -1,16 +1,22 @@
 /**
  * A mirrored device as a logical unit of one node: reservations and resets that all nodes share, path states, and what
- * initiators have to hear when either changes. Its target port and target port group have the number of the node.
+ * initiators have to hear when either changes. Its target port and target port group have the number of the node. It lives
+ * as long as the device is served; the node behind it comes and goes (`attach`, `detach`).
  *
- * Mode parameters (D_SENSE, SWP, TAS) belong to the unit of one node: initiators set them through each path.
+ * Mode parameters (D_SENSE, SWP, TAS) belong to the unit of one node: initiators set them through each path. There are no
+ * ROD tokens: one node does not see what another one changes.
  */
 
 import type { BlockDevice } from '../../ports/block-device.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Trace } from '../../ports/trace.ts';
 import type { DocumentName } from '../../replication/operation.ts';
-import { type Availability, createLogicalUnit, type LogicalUnit } from '../../scsi/logical-unit.ts';
-import type { UnitIdentity } from '../../scsi/logical-unit.ts';
+import {
+  type Availability,
+  createLogicalUnit,
+  type LogicalUnit,
+  type UnitIdentity,
+} from '../../scsi/logical-unit.ts';
 import { SharedReservations } from '../../scsi/reservations/shared.ts';
 import { AccessState, GroupStatus, type TargetPortGroups } from '../../scsi/target-port-groups.ts';
 import { raiseOnAll } from '../../scsi/unit-attention.ts';
@@ -19,7 +25,10 @@ import type { MirrorNode } from './mirror-node.ts';
 import { type PathGroup, type PathState, TRANSITION_MS_MAX } from './path-state.ts';
 
 export interface MirrorUnitOptions {
-  readonly node: MirrorNode;
+  /** This node, from 1 to 15. */
+  readonly self: number;
+  /** All data nodes. */
+  readonly nodes: readonly number[];
   /** What is served: the mirror, and what stands above it. */
   readonly device: BlockDevice;
   /** The same on all nodes. */
@@ -37,23 +46,25 @@ const ACCESS: Readonly<Record<PathState, AccessState>> = {
 /** A transition is over after TRANSITION_MS_MAX; initiators that count need not be exact. */
 const IMPLICIT_TRANSITION_SECONDS = 10;
 
+/** Exported for tests. */
 export class MirrorUnit {
   readonly unit: LogicalUnit;
-  readonly #node: MirrorNode;
-  readonly #clock: Clock;
+  readonly #options: MirrorUnitOptions;
   readonly #reservations: SharedReservations;
+  #node: MirrorNode | undefined;
+  /** As they were last; without a node its own are unavailable. */
+  #paths: readonly PathGroup[];
   /** What initiators know. */
-  #paths: string;
-  #blockCount: number;
+  #toldPaths: string;
+  #toldBlocks: number;
   #isLooking = false;
-  #isClosed = false;
 
-  constructor({ node, device, identity, clock, trace }: MirrorUnitOptions) {
-    this.#node = node;
-    this.#clock = clock;
+  constructor(options: MirrorUnitOptions) {
+    const { self, nodes, device, identity, clock, trace } = options;
+    this.#options = options;
     this.#reservations = new SharedReservations({
-      document: mirrorDocument(node, 'reservations'),
-      ownPort: node.membership.self,
+      document: mirrorDocument(() => this.#node, 'reservations'),
+      ownPort: self,
       clock,
       trace,
     });
@@ -65,37 +76,49 @@ export class MirrorUnit {
       portGroups: () => this.#portGroups(),
       availability: () => this.#availability(),
     });
-    this.#reservations.begin(this.unit, node.document('reservations'));
-    this.#paths = textOf(node.state.paths);
-    this.#blockCount = device.geometry.blockCount;
+    this.#reservations.begin(this.unit);
+    const unknown = (node: number): PathGroup => ({ node, state: 'unavailable', isPreferred: false });
+    this.#paths = nodes.toSorted((a, b) => a - b).map(unknown);
+    this.#toldPaths = textOf(this.#paths);
+    this.#toldBlocks = device.geometry.blockCount;
   }
 
-  /** `MirrorPorts.onDocument` */
+  attach(node: MirrorNode): void {
+    this.#node = node;
+    this.onChanged();
+  }
+
+  detach(): void {
+    this.#node = undefined;
+    this.onChanged();
+  }
+
+  /** `MirrorPorts.onDocument` of the node. */
   onDocument(name: DocumentName, bytes: Uint8Array | undefined): void {
-    if (!this.#isClosed && name === 'reservations') void this.#reservations.told(bytes);
+    if (name === 'reservations') void this.#reservations.told(bytes);
   }
 
-  /** `MirrorPorts.onChanged`, or the geometry has changed. Initiators hear of each change once. */
+  /** `MirrorPorts.onChanged` of the node, or the geometry has changed. Initiators hear of each change once. */
   onChanged(): void {
-    if (this.#isClosed) return;
-    const { role, paths, configuration } = this.#node.state;
-    if (role === 'serving') this.#reservations.portsAre(configuration.members);
+    const { role, configuration } = this.#node?.state ?? {};
+    if (role === 'serving') this.#reservations.portsAre(configuration!.members);
     const { blockCount } = this.unit.device.geometry;
-    if (blockCount !== this.#blockCount) {
-      this.#blockCount = blockCount;
+    if (blockCount !== this.#toldBlocks) {
+      this.#toldBlocks = blockCount;
       raiseOnAll(this.unit, 'capacityDataChanged');
     }
+    const paths = this.#pathsNow();
     // Commands wait until it is known what comes of it.
     if (paths.some(({ state }) => state === 'transitioning')) return this.#lookLater();
     const text = textOf(paths);
-    if (text === this.#paths) return;
-    this.#paths = text;
+    if (text === this.#toldPaths) return;
+    this.#toldPaths = text;
     raiseOnAll(this.unit, 'asymmetricAccessStateChanged');
   }
 
-  /** Nothing of the node is told any more. */
+  /** Nothing begins by itself any more. */
   close(): void {
-    this.#isClosed = true;
+    this.#node = undefined;
     this.#reservations.close();
   }
 
@@ -103,23 +126,35 @@ export class MirrorUnit {
   #lookLater(): void {
     if (this.#isLooking) return;
     this.#isLooking = true;
-    this.#clock.after(TRANSITION_MS_MAX, () => {
+    this.#options.clock.after(TRANSITION_MS_MAX, () => {
       this.#isLooking = false;
-      this.onChanged();
+      if (this.#node !== undefined) this.onChanged();
     });
   }
 
+  #pathsNow(): readonly PathGroup[] {
+    const { self } = this.#options;
+    this.#paths =
+      this.#node?.state.paths ??
+      this.#paths.map((group) =>
+        group.node === self ? { node: self, state: 'unavailable', isPreferred: false } : group,
+      );
+    return this.#paths;
+  }
+
   #availability(): Availability {
-    const { membership } = this.#node;
-    if (!this.#reservations.isReadable) return 'unavailable';
+    const { membership } = this.#node ?? {};
+    if (membership === undefined || !this.#reservations.isReadable) return 'unavailable';
     if (membership.mayServe()) return 'serving';
+    // The lease is about to be granted, or to end the configuration.
     if (membership.role === 'serving') return 'transitioning';
-    const own = this.#node.state.paths.find(({ node }) => node === membership.self);
+    if (membership.role !== 'sealed') return 'unavailable';
+    const own = this.#pathsNow().find(({ node }) => node === membership.self);
     return own?.state === 'transitioning' ? 'transitioning' : 'unavailable';
   }
 
   #portGroups(): TargetPortGroups {
-    const groups = this.#node.state.paths.map(({ node, state, isPreferred }) => ({
+    const groups = this.#pathsNow().map(({ node, state, isPreferred }) => ({
       group: node,
       state: ACCESS[state],
       preferred: isPreferred,

@@ -6,9 +6,9 @@
  */
 
 import type { MaybeAsync, Result } from '../../base/result.ts';
-import type { BlockDevice, DeviceFault } from '../../ports/block-device.ts';
+import type { BlockDevice, DeviceFault, Ticket } from '../../ports/block-device.ts';
 import { Status, type Task } from '../../ports/scsi-target.ts';
-import type { Access, Command, Request } from '../command.ts';
+import { type Access, type Command, type Request, ticketOfStep } from '../command.ts';
 import { begin } from '../execution.ts';
 import { type LogicalUnit, writeProtection } from '../logical-unit.ts';
 import type { UnitNexus } from '../nexus.ts';
@@ -20,14 +20,14 @@ import type { SenseReason } from '../sense.ts';
 /** How one action at an end went. */
 export type EndResult = 'done' | SenseReason;
 
+/** What is done at an end, for the initiator that waits for it. */
+type Action = (device: BlockDevice, ticket: Ticket) => MaybeAsync<Result<void, DeviceFault>>;
+
 export interface CopyEnd {
   readonly unit: LogicalUnit;
   readonly device: BlockDevice;
   /** Runs `action` on the device when the unit lets it. */
-  use(
-    access: 'read' | 'write',
-    action: (device: BlockDevice) => MaybeAsync<Result<void, DeviceFault>>,
-  ): MaybeAsync<EndResult>;
+  use(access: 'read' | 'write', action: Action): MaybeAsync<EndResult>;
 }
 
 /** Undefined: not reachable for this initiator. */
@@ -53,15 +53,12 @@ function linkTo(unit: LogicalUnit, { nexus }: Request): UnitNexus | undefined {
   return own !== undefined && isFree(own) ? own : (links.find(isFree) ?? own ?? links[0]);
 }
 
-async function useOwn(
-  { unit, aborted }: Request,
-  access: 'read' | 'write',
-  action: (device: BlockDevice) => MaybeAsync<Result<void, DeviceFault>>,
-): Promise<EndResult> {
+async function useOwn(request: Request, access: 'read' | 'write', action: Action): Promise<EndResult> {
+  const { unit, aborted } = request;
   if (aborted) return 'copyAborted';
   if (unit.sanitizing !== undefined || unit.medium !== 'loaded') return 'copyTargetDeviceNotReachable';
   if (access === 'write' && writeProtection(unit) !== undefined) return 'copyThirdPartyDeviceFailure';
-  const result = action(unit.device);
+  const result = action(unit.device, ticketOfStep(request));
   return outcomeOf(
     await (access === 'write' && unit.tokens !== undefined ? unit.tokens.track(result) : result),
   );
@@ -84,12 +81,7 @@ const NO_CDB = new Uint8Array(16);
 const NO_TAG = -1;
 
 /** One chunk as a task of the other unit. */
-function useOther(
-  link: UnitNexus,
-  request: Request,
-  access: Access,
-  action: (device: BlockDevice) => MaybeAsync<Result<void, DeviceFault>>,
-): Promise<EndResult> {
+function useOther(link: UnitNexus, request: Request, access: Access, action: Action): Promise<EndResult> {
   const { unit } = link;
   let outcome: EndResult = 'copyThirdPartyDeviceFailure';
   const command: Command = {
@@ -100,8 +92,8 @@ function useOther(
     // What the initiator has not heard yet is for its own commands to tell.
     beforeUnitAttention: true,
     ...(access === 'write' ? { writesMedium: true as const } : {}),
-    async execute() {
-      const result = await action(unit.device);
+    async execute(chunk) {
+      const result = await action(unit.device, ticketOfStep(chunk));
       outcome = outcomeOf(result);
       return result.ok ? GOOD : deviceFault(result.fault);
     },

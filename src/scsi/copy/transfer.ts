@@ -7,7 +7,7 @@
 import { assert } from '../../base/assert.ts';
 import { DONE, type MaybeAsync, type Result } from '../../base/result.ts';
 import { slice } from '../../base/segments.ts';
-import type { BlockDevice, DeviceFault, Loan } from '../../ports/block-device.ts';
+import type { BlockDevice, DeviceFault, Loan, Ticket } from '../../ports/block-device.ts';
 import { joined } from '../fields.ts';
 import type { Pace } from '../pace.ts';
 import type { CopyEnd, EndResult } from './ends.ts';
@@ -76,14 +76,14 @@ async function movePiece(source: Range, destination: Range, piece: Piece): Promi
   const whole = to % blockLength === 0 && piece.length % blockLength === 0;
   if (whole && (await isHole(source, piece, destination))) {
     const extent = { lba: to / blockLength, blocks: piece.length / blockLength };
-    return destination.end.use('write', (device) => device.unmap([extent], 'cached'));
+    return destination.end.use('write', (device, ticket) => device.unmap([extent], 'cached', ticket));
   }
   const read = await readBytes(source.end, source.start + piece.at, piece.length);
   if (typeof read === 'string') return read;
   try {
     if (!whole) return await mergeInto(destination.end, to, joined(read.segments));
-    return await destination.end.use('write', (device) =>
-      device.write(to / blockLength, read.segments, 'cached'),
+    return await destination.end.use('write', (device, ticket) =>
+      device.write(to / blockLength, read.segments, 'cached', ticket),
     );
   } finally {
     read.release();
@@ -115,8 +115,8 @@ async function readBytes(end: CopyEnd, start: number, length: number): Promise<L
   const lba = Math.floor(start / blockLength);
   const blocks = Math.ceil((start + length) / blockLength) - lba;
   let loan: Loan | undefined;
-  const result = await end.use('read', async (device): Promise<Result<void, DeviceFault>> => {
-    const read = await device.read(lba, blocks);
+  const result = await end.use('read', async (device, ticket): Promise<Result<void, DeviceFault>> => {
+    const read = await device.read(lba, blocks, ticket);
     if (!read.ok) return read;
     loan = read.value;
     return DONE;
@@ -138,8 +138,8 @@ async function mergeInto(end: CopyEnd, start: number, bytes: Uint8Array): Promis
   const skip = start - lba * blockLength;
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
     let lost = false;
-    const result = await end.use('write', async (device) => {
-      const merged = await merge(device, lba, skip, bytes);
+    const result = await end.use('write', async (device, ticket) => {
+      const merged = await merge(device, ticket, lba, skip, bytes);
       lost = !merged.ok && merged.fault.kind === 'miscompare';
       return lost ? DONE : merged;
     });
@@ -150,11 +150,12 @@ async function mergeInto(end: CopyEnd, start: number, bytes: Uint8Array): Promis
 
 async function merge(
   device: BlockDevice,
+  ticket: Ticket,
   lba: number,
   skip: number,
   bytes: Uint8Array,
 ): Promise<Result<void, DeviceFault>> {
-  const read: Result<Loan, DeviceFault> = await device.read(lba, 1);
+  const read: Result<Loan, DeviceFault> = await device.read(lba, 1, ticket);
   if (!read.ok) return read;
   const before = Uint8Array.from(joined(read.value.segments));
   read.value.release();
@@ -165,6 +166,7 @@ async function merge(
     [before],
     [after],
     'cached',
+    ticket,
   );
   return written;
 }

@@ -170,8 +170,10 @@ async function writeZeros(work: Work): Promise<'done' | SenseReason> {
   for (let done = 0; done < extent.blocks; done += step) {
     const lba = extent.lba + done;
     const blocks = Math.min(step, extent.blocks - done);
-    const result = await destination.use('write', (device) =>
-      thin ? device.unmap([{ lba, blocks }], 'cached') : device.writeSame(lba, blocks, zeros, 'cached'),
+    const result = await destination.use('write', (device, ticket) =>
+      thin
+        ? device.unmap([{ lba, blocks }], 'cached', ticket)
+        : device.writeSame(lba, blocks, zeros, 'cached', ticket),
     );
     if (result !== 'done') return result;
     moved(work, blocks * blockLength);

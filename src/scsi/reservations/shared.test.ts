@@ -64,7 +64,8 @@ function createNode(document: MemoryDocument, node: number): NodeStage {
     trace: () => undefined,
   });
   const unit = unitOver(device, { reservations, portGroups });
-  reservations.begin(unit, document.bytes);
+  reservations.begin(unit);
+  void reservations.told(document.bytes);
   document.told.push((bytes) => void reservations.told(bytes));
   return { unit, target: targetAt(node, unit), device, reservations };
 }

@@ -56,6 +56,7 @@ export class SharedReservations extends HeldReservations {
   readonly #options: SharedReservationsOptions;
   #unit: LogicalUnit | undefined;
   #shared = NOTHING_SHARED;
+  #isTold = false;
   /** What was told last; undefined: that there is nothing yet. */
   #told: Uint8Array | undefined;
   /** What aborts by the last change wait for. */
@@ -71,11 +72,10 @@ export class SharedReservations extends HeldReservations {
     this.#options = options;
   }
 
-  /** The unit whose reservations they are, before anybody uses it; and what this node knows of them. */
-  begin(unit: LogicalUnit, bytes: Uint8Array | undefined): void {
+  /** The unit whose reservations they are, before anybody uses it. */
+  begin(unit: LogicalUnit): void {
     assert(this.#unit === undefined, 'reservations begin once');
     this.#unit = unit;
-    void this.told(bytes);
   }
 
   /** What was told last makes sense here: it is not of a later program. */
@@ -158,7 +158,10 @@ export class SharedReservations extends HeldReservations {
       registrations: registrations.length,
       type: reservation?.type,
     });
-    const aborted = this.#consequences(before, after);
+    // What came before this node knew anything was not about its nexuses.
+    const isNews = this.#isTold || after.number === 1;
+    this.#isTold = true;
+    const aborted = isNews ? this.#consequences(before, after) : undefined;
     if (legacyHolder?.targetPort === this.#options.ownPort && this.#openNexus(legacyHolder) === undefined)
       this.#lose(legacyHolder);
     return aborted;
@@ -266,8 +269,9 @@ export class SharedReservations extends HeldReservations {
       });
   }
 
+  /** Also of a command that conflicts. */
   #ticketOf(request: Request): Ticket {
-    return { arrivedAt: request.task.arrivedAt, isAlive: () => !request.aborted };
+    return { arrivedAt: request.arrivedAt, isAlive: () => !request.aborted && !request.nexus.closed };
   }
 
   /** Of what this node does by itself. */

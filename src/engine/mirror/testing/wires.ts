@@ -2,9 +2,9 @@
  * Connections within one process: what is sent arrives at the end of the step in which it was sent, in that order, as
  * one batch of a real connection does; never within `send`.
  */
-import type { ChannelMessage } from '../../src/engine/mirror/wire.ts';
-import type { Clock } from '../../src/ports/clock.ts';
-import { Channel, type Frame } from '../../src/replication/channel.ts';
+import type { ChannelMessage } from '../wire.ts';
+import type { Clock } from '../../../ports/clock.ts';
+import { Channel, type Frame } from '../../../replication/channel.ts';
 
 /** Messages under way, of all wires. */
 export interface Post {
@@ -54,7 +54,7 @@ export function createPost(): Post {
   };
   return {
     send(one) {
-      if (waiting.push(one) === 1) queueMicrotask(deliver);
+      if (waiting.push(one) === 1) void Promise.resolve().then(deliver);
     },
   };
 }
