@@ -11,8 +11,10 @@ import type { MirrorNode } from './mirror-node.ts';
 const NO_NODE: DeviceFault = { kind: 'unavailable', reason: 'the copy of this node is not open' };
 const CHANGED: DeviceFault = { kind: 'unavailable', reason: 'the configuration has changed' };
 
+type DocumentNode = Pick<MirrorNode, 'replica' | 'changeDocument' | 'isDocumentSettled'>;
+
 /** `nodeNow`: undefined while there is none. */
-export function mirrorDocument(nodeNow: () => MirrorNode | undefined, name: DocumentName): SharedDocument {
+export function mirrorDocument(nodeNow: () => DocumentNode | undefined, name: DocumentName): SharedDocument {
   return {
     change(ticket, decide) {
       let isChanged = false;

@@ -5,6 +5,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { DONE, fail } from '../../base/result.ts';
+import type { BlockDevice } from '../../ports/block-device.ts';
 import type { LogicalUnit } from '../logical-unit.ts';
 import { AccessState, GroupStatus } from '../target-port-groups.ts';
 import type { TargetDevice } from '../target-device.ts';
@@ -240,6 +242,28 @@ test('a conflict is looked at once more before it is answered, and so is what PE
   go();
   assert.deepEqual(said(await written.ended), '6/2a/03');
   assert.equal(said(await b.run(WRITE, { dataOut: new Uint8Array(512) })), 'good');
+});
+
+test('a write that waits at the device is looked at again when it begins', async () => {
+  const { two, a, b, document } = await bothRegistered();
+  let go: () => void = () => undefined;
+  const held = new Promise<void>((resolve) => {
+    go = resolve;
+  });
+  let begun = 0;
+  const write: BlockDevice['write'] = async (_lba, _data, _durability, ticket) => {
+    await held;
+    if (!ticket!.isAlive()) return fail({ kind: 'unavailable', reason: 'it must not begin any more' });
+    begun += 1;
+    return DONE;
+  };
+  Object.assign(two.device, { write });
+  const written = b.send(WRITE, { dataOut: new Uint8Array(512) });
+  assert.equal(await out(a, RESERVE, { key: 1, type: WRITE_EXCLUSIVE }), 'good');
+  const { looks } = document;
+  go();
+  assert.equal(said(await written.ended), CONFLICT);
+  assert.deepEqual([begun, document.looks - looks], [0, 1]);
 });
 
 test('where the document cannot be asked nothing is refused for its sake, and nothing is claimed', async () => {
