@@ -38,6 +38,7 @@ class TaskRequest implements Request {
   aborted = false;
   toldOfAbort = false;
   phase: Phase = 'dormant';
+  arrivedAt: number;
   whenEnded: (() => void)[] | undefined = undefined;
 
   constructor(link: UnitNexus, task: Task, command: Command) {
@@ -47,10 +48,7 @@ class TaskRequest implements Request {
     this.nexus = link.nexus;
     this.cdb = task.cdb;
     this.command = command;
-  }
-
-  get arrivedAt(): number {
-    return this.task.arrivedAt;
+    this.arrivedAt = task.arrivedAt;
   }
 
   isAlive(): boolean {
@@ -93,6 +91,9 @@ export function dataOutReceived(task: Task, segments: readonly Uint8Array[]): vo
     }
   }
   request.dataOut = received === 0 ? NO_DATA : segments;
+  const { availability, clock } = request.unit;
+  // Its initiator was there until now: what takes long to arrive is not late.
+  if (availability !== undefined && clock !== undefined) request.arrivedAt = clock.now();
   run(request, command);
 }
 
