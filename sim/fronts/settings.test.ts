@@ -24,8 +24,11 @@ test('a change through one node holds on all, and after all were restarted', asy
   await scenario.until(() => all().every(({ order }) => order[0] === 2), 'both have heard', 1000);
   assert.deepEqual(all(), [settings, settings]);
   assert.deepEqual(
-    TWO.nodes.map((node) => scenario.mirror(node).state.path),
-    ['nonOptimized', 'optimized'],
+    TWO.nodes.map((node) => scenario.mirror(node).state.paths.map(({ state }) => state)),
+    [
+      ['nonOptimized', 'optimized'],
+      ['nonOptimized', 'optimized'],
+    ],
   );
   for (const node of TWO.nodes) scenario.crash(node);
   for (const node of TWO.nodes) scenario.restart(node);

@@ -38,6 +38,7 @@ function chosenBy(
     promoted: new Set(),
     isHeard: (node) => node in promises,
     retiredIn: () => undefined,
+    firsts: [1],
     writesBack: false,
     isForced: false,
     winner: undefined,

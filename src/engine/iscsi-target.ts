@@ -5,6 +5,7 @@ import { type ChapAlgorithm, chapCredential } from '../iscsi/login/chap.ts';
 import { normalizeName } from '../iscsi/login/names.ts';
 import { DEFAULT_LIMITS, type NegotiationLimits } from '../iscsi/login/parameters.ts';
 import type { AuthenticationPolicy } from '../iscsi/login/policy.ts';
+import type { KeepAliveLimits } from '../iscsi/keep-alive.ts';
 import type { IscsiTarget } from '../iscsi/target.ts';
 import type { DigestAlgorithm } from '../ports/crypto.ts';
 import type { ScsiTargetDevice } from '../ports/scsi-target.ts';
@@ -24,9 +25,23 @@ const LIMITS: Readonly<Record<DigestPolicy, NegotiationLimits>> = {
   required: { ...DEFAULT_LIMITS, headerDigest: ['CRC32C'], dataDigest: ['CRC32C'] },
 };
 
-/** `scsi` is undefined for a target of another engine, which is only announced here. */
-export function iscsiTarget(spec: TargetSpec, scsi: ScsiTargetDevice | undefined): IscsiTarget {
+/**
+ * Where several nodes serve a device: its session is asked after a second whether it lives, and given up before the
+ * initiator, after 5 s at the earliest, goes on by another node.
+ */
+const GUARDED: KeepAliveLimits = { pingAfterSilentMs: 1000, deadAfterPingMs: 1500, stalledSendMs: 5000 };
+
+/**
+ * `scsi` is undefined for a target of another engine, which is only announced here. `stoodStill`: of a mirrored device
+ * behind it (MirrorNode.stoodStill).
+ */
+export function iscsiTarget(
+  spec: TargetSpec,
+  scsi: ScsiTargetDevice | undefined,
+  stoodStill?: () => boolean,
+): IscsiTarget {
   return {
+    ...(stoodStill === undefined ? {} : { guard: { limits: GUARDED, stoodStill } }),
     name: normalized(spec.name),
     alias: spec.alias,
     portals: spec.portals.map((address) => ({ address, portalGroupTag: spec.portalGroupTag })),

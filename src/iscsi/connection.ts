@@ -16,7 +16,7 @@ import type { Timer } from '../ports/clock.ts';
 import { openCommandWindow } from './command-window.ts';
 import { onRequest } from './full-feature.ts';
 import { Framing, type Pdu, type PduHandler } from './framing.ts';
-import { keepAlive } from './keep-alive.ts';
+import { keepAlive, lateness, type SessionGuard } from './keep-alive.ts';
 import { LINGER_MS, LOGIN_DATA_SEGMENT_LENGTH_MAX, LOGIN_PHASE_MS } from './limits.ts';
 import type { LoginResult, LoginStep } from './login/context.ts';
 import { createLogin, type LoginState, refuseInvalidPdu, stepLogin } from './login/login.ts';
@@ -61,6 +61,8 @@ export class Connection implements StreamHandlers, PduHandler, SessionConnection
   /** Bytes are being handled: what is queued leaves when they are. */
   private receiving = false;
   private paused = false;
+  /** In the full feature phase. */
+  private guard: SessionGuard | undefined;
 
   constructor(node: NodeContext, stream: ByteStream, handoff: Handoff | undefined) {
     this.node = node;
@@ -109,6 +111,13 @@ export class Connection implements StreamHandlers, PduHandler, SessionConnection
 
   onBytes(received: ReceivedBytes): void {
     this.now = this.node.clock.now();
+    if (this.guard !== undefined) {
+      const late = lateness(this.guard, this.now - this.lastHeardAt, this.stream.backlog);
+      if (late !== undefined) {
+        this.fail(late);
+        return;
+      }
+    }
     this.lastHeardAt = this.now;
     this.receiving = true;
     const fault = this.framing.push(received);
@@ -308,7 +317,9 @@ export class Connection implements StreamHandlers, PduHandler, SessionConnection
     this.framing.dataDigest = dataDigest;
     this.output.headerDigest = headerDigest;
     this.output.dataDigest = dataDigest;
-    const stopWatching = keepAlive(this.node.clock, this.node.keepAlive, {
+    this.guard = this.node.guardOf(session);
+    const limits = this.guard?.limits ?? this.node.keepAlive;
+    const stopWatching = keepAlive(this.node.clock, limits, {
       lastHeardAtOf: () => this.lastHeardAt,
       backlogOf: () => this.stream.backlog,
       ping: () => {

@@ -15,6 +15,24 @@ export interface KeepAliveLimits {
   readonly stalledSendMs: number;
 }
 
+/**
+ * Of a target whose device several nodes serve. An initiator that hears nothing sends its commands again by another node,
+ * and must never find that the first ones came after: a session that was silent for `limits` in all is reset, and what
+ * comes of it later is not looked at. Nor is what was sent to a process that stood still.
+ */
+export interface SessionGuard {
+  readonly limits: KeepAliveLimits;
+  stoodStill(): boolean;
+}
+
+/** What comes now comes too late; undefined: it does not. */
+export function lateness(guard: SessionGuard, silentMs: number, backlog: number): string | undefined {
+  const { pingAfterSilentMs, deadAfterPingMs, stalledSendMs } = guard.limits;
+  if (guard.stoodStill()) return 'the process stood still';
+  const silentMsMax = backlog > 0 ? stalledSendMs : pingAfterSilentMs + deadAfterPingMs;
+  return silentMs < silentMsMax ? undefined : 'silent for too long';
+}
+
 export interface KeepAlivePeer {
   lastHeardAtOf(): number;
   /** Bytes queued and not taken. */
@@ -56,12 +74,17 @@ export function keepAlive(clock: Clock, limits: KeepAliveLimits, peer: KeepAlive
         peer.dead('silent, also when asked');
         return;
       }
-      timer = clock.after(limits.deadAfterPingMs - (now - state.at), look);
+      timer = clock.after(untilNextLook(limits.deadAfterPingMs - (now - state.at)), look);
       return;
     }
     state = { kind: 'asked', at: now, heardAt: peer.lastHeardAtOf() };
     peer.ping();
-    timer = clock.after(limits.deadAfterPingMs, look);
+    timer = clock.after(untilNextLook(limits.deadAfterPingMs), look);
+  }
+
+  /** The answer begins another silence, which is to be noticed as soon as the first one. */
+  function untilNextLook(untilDeadMs: number): number {
+    return Math.min(untilDeadMs, limits.pingAfterSilentMs);
   }
 
   return () => timer.cancel();

@@ -6,7 +6,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { Crc32c } from '../ports/crypto.ts';
 import type { Trace } from '../ports/trace.ts';
 import type { Budget } from './budget.ts';
-import type { KeepAliveLimits } from './keep-alive.ts';
+import type { KeepAliveLimits, SessionGuard } from './keep-alive.ts';
 import type { LoginContext, LoginResult } from './login/context.ts';
 import type { GatherPool } from './output.ts';
 import type { Session, SessionConnection } from './session.ts';
@@ -18,6 +18,8 @@ export interface NodeContext {
   readonly gatherPool: GatherPool;
   readonly budget: Budget;
   readonly keepAlive: KeepAliveLimits;
+  /** Of the target of the session, if it has one. */
+  guardOf(session: Session): SessionGuard | undefined;
   loginContext(stream: ByteStream): LoginContext;
   /** Ends what the login replaces, then begins or takes over the session; undefined when it may not begin. */
   openSession(connection: ReplaceableConnection, login: LoginResult): MaybeAsync<Session | undefined>;

@@ -12,7 +12,7 @@ import type { NexusIdentity, ScsiTargetDevice } from '../ports/scsi-target.ts';
 import type { Trace } from '../ports/trace.ts';
 import { Budget } from './budget.ts';
 import { Connection, type Handoff } from './connection.ts';
-import type { KeepAliveLimits } from './keep-alive.ts';
+import type { KeepAliveLimits, SessionGuard } from './keep-alive.ts';
 import {
   CONNECTIONS_MAX,
   DEAD_AFTER_PING_MS,
@@ -37,6 +37,8 @@ export type { Handoff } from './connection.ts';
 /** A target with what answers behind it; `scsi` is undefined for one that is only announced in discovery. */
 export interface IscsiTarget extends LoginTarget {
   readonly scsi: ScsiTargetDevice | undefined;
+  /** Where initiators may go on by another node. */
+  readonly guard?: SessionGuard;
 }
 
 export interface IscsiNodeOptions {
@@ -72,6 +74,8 @@ export interface IscsiNode {
   addTarget(target: IscsiTarget): void;
   /** No login any more; its sessions end. Answers when their nexuses are closed. */
   removeTarget(name: string): Promise<void>;
+  /** Ends the sessions of a target at once, without a word (RST): whoever uses them goes on by another path. */
+  dropSessions(targetName: string, reason: string): void;
   /** Serves a connection until it ends. */
   accept(stream: ByteStream, handoff?: Handoff): void;
   sessions(): readonly SessionSummary[];
@@ -137,6 +141,20 @@ class Node implements IscsiNode, NodeContext {
     this.targets.delete(name);
     const sessions = [...this.directory.byTsih.values()];
     await this.endAll(sessions.filter((session) => session.name.targetName === name));
+  }
+
+  dropSessions(targetName: string, reason: string): void {
+    for (const session of this.directory.byTsih.values()) {
+      if (session.name.targetName !== targetName) continue;
+      const connection = session.connection as ReplaceableConnection | undefined;
+      if (connection === undefined) void session.end();
+      else connection.fail(reason);
+    }
+  }
+
+  guardOf(session: Session): SessionGuard | undefined {
+    const { targetName } = session.name;
+    return targetName === undefined ? undefined : this.targets.get(targetName)?.guard;
   }
 
   accept(stream: ByteStream, handoff?: Handoff): void {

@@ -194,7 +194,7 @@ test('after an outage of copies in sync what the log was busy with is dirty, and
   const disk = newDisk();
   const options = optionsOn(disk, 'continuous');
   const journal = new Journal(options);
-  await journal.load();
+  await journal.load(true);
   await journal.start(new Map());
   assert.ok((await journal.beforeWrite(2 * CHUNKS_PER_EXTENT * PER_CHUNK, 1)).ok);
   const found = await new Journal(
@@ -202,7 +202,7 @@ test('after an outage of copies in sync what the log was busy with is dirty, and
       disk.afterCut(() => false),
       'continuous',
     ),
-  ).load();
+  ).load(true);
   const { map } = recoveredMap(options, found, { partner: PARTNER, ending: 'outageInSync', base: base(1) });
   assert.deepEqual([map.next(0), map.count], [2 * CHUNKS_PER_EXTENT, CHUNKS_PER_EXTENT]);
 });

@@ -71,6 +71,7 @@ function refusal(name: string, cause: Fault): Command {
     access: 'none',
     whileNotReady: true,
     whileSanitizing: true,
+    whileUnavailable: true,
     plan: () => fail(cause),
     execute: () => GOOD,
   };

@@ -14,9 +14,9 @@ import type { Fault } from './sense.ts';
 /** Where a task stands. `dormant`: waits for older tasks of the task set; nothing has been checked yet. */
 export type Phase = 'dormant' | 'awaitingData' | 'running' | 'ended';
 
-/** A nexus by a task management function or PREEMPT AND ABORT; the device server, which takes the unit away; nobody who
- *  would tell: the task's own nexus is gone. */
-export type Aborter = NexusState | 'deviceServer' | 'nexusLoss';
+/** A nexus by a task management function or PREEMPT AND ABORT, here or at another node; the device server, which takes the
+ *  unit away; nobody who would tell: the task's own nexus is gone. */
+export type Aborter = NexusState | 'otherNode' | 'deviceServer' | 'nexusLoss';
 
 /** What a handler works on: the task, who sent it, and the logical unit it is for; also the ticket of what it asks of the device. */
 export interface Request extends Ticket {
@@ -74,6 +74,8 @@ export interface Command {
   readonly whileNotReady?: true;
   /** True for commands that run while a SANITIZE runs or after one failed (SBC-3 §4.11.2). */
   readonly whileSanitizing?: true;
+  /** True for commands that a node answers which may not serve the unit (SPC-4 §5.15.2.4.5). */
+  readonly whileUnavailable?: true;
   /** True when the command makes sense of fewer whole blocks of data-out than planned (the WRITE family). */
   readonly takesLessData?: true;
   /** Whether the unit has the command at all; without it: every unit has. */

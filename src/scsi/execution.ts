@@ -16,8 +16,9 @@ import { fail, isAsync, type MaybeAsync, type Result } from '../base/result.ts';
 import { lengthOf } from '../base/segments.ts';
 import { Status, type Task } from '../ports/scsi-target.ts';
 import type { Aborter, Command, Outcome, Phase, Request } from './command.ts';
-import { type LogicalUnit, writeProtection } from './logical-unit.ts';
+import { absence, type LogicalUnit, writeProtection } from './logical-unit.ts';
 import type { NexusState, UnitNexus } from './nexus.ts';
+import { deviceFault } from './outcome.ts';
 import { encodeSense, type Fault, fault, invalidCdbField, statusOf } from './sense.ts';
 import { enter, leave, TASKS_PER_UNIT_MAX } from './task-set.ts';
 import { isResetAttention } from './unit-attention.ts';
@@ -37,6 +38,7 @@ class TaskRequest implements Request {
   aborted = false;
   toldOfAbort = false;
   phase: Phase = 'dormant';
+  arrivedAt: number;
   whenEnded: (() => void)[] | undefined = undefined;
 
   constructor(link: UnitNexus, task: Task, command: Command) {
@@ -46,14 +48,11 @@ class TaskRequest implements Request {
     this.nexus = link.nexus;
     this.cdb = task.cdb;
     this.command = command;
-  }
-
-  get arrivedAt(): number {
-    return this.task.arrivedAt;
+    this.arrivedAt = task.arrivedAt;
   }
 
   isAlive(): boolean {
-    return !this.aborted && !this.nexus.closed;
+    return !this.aborted && !this.nexus.closed && !isShutOut(this);
   }
 
   get view(): DataView {
@@ -92,6 +91,9 @@ export function dataOutReceived(task: Task, segments: readonly Uint8Array[]): vo
     }
   }
   request.dataOut = received === 0 ? NO_DATA : segments;
+  const { availability, clock } = request.unit;
+  // Its initiator was there until now: what takes long to arrive is not late.
+  if (availability !== undefined && clock !== undefined) request.arrivedAt = clock.now();
   run(request, command);
 }
 
@@ -100,7 +102,8 @@ function start(request: Request): void {
   const { command, link } = request;
   const refusal = admission(request, command, link);
   if (refusal !== undefined) {
-    finish(request, fail(refusal));
+    if (refusal.reason === 'reservationConflict') conflict(request);
+    else finish(request, fail(refusal));
     return;
   }
   if (command.plan === undefined) {
@@ -122,8 +125,46 @@ function start(request: Request): void {
 function run(request: Request, command: Command): void {
   request.phase = 'running';
   const result = command.execute(request);
-  if (isAsync(result)) void result.then((settled) => finish(request, settled));
-  else finish(request, result);
+  if (isAsync(result)) void result.then((settled) => executed(request, settled));
+  else executed(request, result);
+}
+
+/** It has waited at the device, and there a reservation of another node has shut it out. */
+function executed(request: Request, result: Result<Outcome, Fault>): void {
+  if (result.ok || result.fault.reason !== 'notReadyPortUnavailable' || !isShutOut(request)) {
+    finish(request, result);
+    return;
+  }
+  const { unit, command } = request;
+  void unit.reservations.conflictStands!(request, command).then((stands) => {
+    finish(request, stands.ok && stands.value ? fail(fault('reservationConflict')) : result);
+  });
+}
+
+/** Where other nodes share the reservations: a command that was let through conflicts now, and must not begin. */
+function isShutOut(request: Request): boolean {
+  const { unit, command } = request;
+  const { reservations } = unit;
+  return (
+    reservations.held && reservations.conflictStands !== undefined && reservations.conflicts(request, command)
+  );
+}
+
+/** Where other nodes may have changed the reservations, they are looked at once more before the command is refused. */
+function conflict(request: Request): void {
+  const { unit, command } = request;
+  const stands = unit.reservations.conflictStands?.(request, command);
+  if (stands === undefined) {
+    finish(request, fail(fault('reservationConflict')));
+    return;
+  }
+  request.phase = 'running';
+  void stands.then((result) => {
+    if (!result.ok) return finish(request, deviceFault(result.fault));
+    if (request.aborted || result.value) return finish(request, fail(fault('reservationConflict')));
+    request.phase = 'dormant';
+    start(request);
+  });
 }
 
 /** Everything that can be said before the command's own checks; undefined lets it pass. */
@@ -131,6 +172,10 @@ function admission(request: Request, command: Command, link: UnitNexus): Fault |
   const { unit, cdb } = request;
   const attended = link.attentions.length !== 0 && command.beforeUnitAttention === undefined;
   if (attended && isResetAttention(link.attentions[0]!)) return fault(link.attentions.shift()!);
+  const { availability } = unit;
+  // What a node knows of reservations that may not serve is no answer. During a transition commands wait at the device.
+  if (availability?.() === 'unavailable' && command.whileUnavailable === undefined)
+    return attended ? fault(link.attentions.shift()!) : absence(unit);
   if (unit.reservations.held && unit.reservations.conflicts(request, command)) {
     return fault('reservationConflict');
   }
@@ -162,10 +207,16 @@ function finish(request: Request, result: Result<Outcome, Fault>): void {
   } else if (result.ok) {
     request.task.complete(result.value.status, undefined, result.value.dataIn);
   } else {
-    completeWith(request, result.fault);
+    completeWith(request, asOfNow(request, result.fault));
   }
   if (request.whenEnded !== undefined) for (const wake of request.whenEnded) wake();
   startHeldUp(request.unit, next);
+}
+
+/** Of a device that could not be asked: whether it is worth trying this path again soon. */
+function asOfNow({ unit }: Request, cause: Fault): Fault {
+  if (cause.reason !== 'notReadyPortUnavailable' || unit.availability === undefined) return cause;
+  return unit.availability() === 'unavailable' ? cause : fault('notReadyAsymmetricTransition');
 }
 
 /** A loop and no recursion: a chain of ORDERED tasks that end at once may be as long as the task set. */

@@ -26,6 +26,7 @@ export const INQUIRY: Command = {
   beforeUnitAttention: true,
   whileNotReady: true,
   whileSanitizing: true,
+  whileUnavailable: true,
   execute(request: Request) {
     const { cdb, unit } = request;
     const pageCode = cdb[2]!;
@@ -44,7 +45,7 @@ function unitInquiry(unit: LogicalUnit): Uint8Array {
   const bytes = standardInquiry(DIRECT_ACCESS);
   if (unit.removable) bytes[1] = 0x80; // RMB
   bytes[5] = 0x10 | 0x08; // TPGS 01b: implicit asymmetric access only; 3PC
-  if (unit.ports.size > 1) bytes[6] = 0x10; // MULTIP
+  if (unit.portGroups(unit).groups.length > 1 || unit.ports.size > 1) bytes[6] = 0x10; // MULTIP
   setAscii(bytes, 8, 8, vendor);
   setAscii(bytes, 16, 16, product);
   setAscii(bytes, 32, 4, revision);

@@ -4,7 +4,8 @@
  */
 
 import { assert } from '../base/assert.ts';
-import type { BlockDevice, WriteCache } from '../ports/block-device.ts';
+import { DONE, type MaybeAsync, type Result, then } from '../base/result.ts';
+import type { BlockDevice, DeviceFault, WriteCache } from '../ports/block-device.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Crypto } from '../ports/crypto.ts';
 import type { Command, Request } from './command.ts';
@@ -60,9 +61,30 @@ export interface Reservations {
   conflicts(request: Request, command: Command): boolean;
   /** I_T nexus loss: an SPC-2 reservation of it ends, a persistent one stays. */
   nexusLost(nexus: NexusState): void;
-  /** Logical unit reset, target reset: an SPC-2 reservation ends, a persistent one stays. */
-  unitReset(): void;
+  /**
+   * Resets the unit on all its nodes: an SPC-2 reservation ends, a persistent one stays. `here` does the rest where there is
+   * one node. Answers when no task that was there can touch the medium any more; a fault: nothing was reset.
+   */
+  resetUnit(
+    kind: ResetKind,
+    by: NexusState,
+    here: () => MaybeAsync<void>,
+  ): MaybeAsync<Result<void, DeviceFault>>;
+  /**
+   * Where other nodes share the reservations: whether `conflicts` says so on a state that none of them has changed. Without
+   * it: always.
+   */
+  conflictStands?(request: Request, command: Command): Promise<Result<boolean, DeviceFault>>;
 }
+
+/** By LOGICAL UNIT RESET, or by a reset of its target. */
+export type ResetKind = 'unit' | 'target';
+
+/**
+ * Whether this node may do now what commands ask of the unit. Transitioning: it will soon, and commands for the medium
+ * wait; unavailable: through another node perhaps.
+ */
+export type Availability = 'serving' | 'transitioning' | 'unavailable';
 
 /** START STOP UNIT with LOEJ moves the medium of a removable unit; there is no spindle to stop. */
 export type MediumState = 'loaded' | 'ejected';
@@ -86,6 +108,8 @@ export interface LogicalUnit {
   reservations: Reservations;
   /** What REPORT TARGET PORT GROUPS says. */
   portGroups: TargetPortGroupProvider;
+  /** Without it: this node always may. */
+  readonly availability: (() => Availability) | undefined;
   medium: MediumState;
   /** Set while a SANITIZE runs or after one has failed: what medium commands are answered with. */
   sanitizing: Fault | undefined;
@@ -107,13 +131,14 @@ export interface LogicalUnitOptions {
   readonly reservations?: Reservations;
   /** All ports active/optimized when not given. */
   readonly portGroups?: TargetPortGroupProvider;
+  readonly availability?: () => Availability;
 }
 
 const NO_RESERVATIONS: Reservations = {
   held: false,
   conflicts: () => false,
   nexusLost: () => undefined,
-  unitReset: () => undefined,
+  resetUnit: (_kind, _by, here) => then(here(), () => DONE),
 };
 
 const PRINTABLE = /^[\x20-\x7e]*$/;
@@ -139,11 +164,24 @@ export function createLogicalUnit(options: LogicalUnitOptions): LogicalUnit {
     tokens: watched && new Tokens(watched, clock!, crypto!),
     reservations: options.reservations ?? NO_RESERVATIONS,
     portGroups: options.portGroups ?? allPortsOptimized,
+    availability: options.availability,
     medium: 'loaded',
     sanitizing: undefined,
     links: new Set(),
     ports: new Set(),
   };
+}
+
+/** Why the unit cannot be asked through this node now; undefined when it can. */
+export function absence(unit: LogicalUnit): Fault | undefined {
+  switch (unit.availability?.()) {
+    case 'transitioning':
+      return fault('notReadyAsymmetricTransition');
+    case 'unavailable':
+      return fault('notReadyPortUnavailable');
+    default:
+      return undefined;
+  }
 }
 
 /** Why the unit may not be written to; undefined when it may. */

@@ -6,7 +6,7 @@
 import { fail, isAsync, type MaybeAsync, type Result } from '../base/result.ts';
 import type { DeviceFault } from '../ports/block-device.ts';
 import type { Command, Outcome, Request } from './command.ts';
-import type { LogicalUnit } from './logical-unit.ts';
+import { absence, type LogicalUnit } from './logical-unit.ts';
 import { deviceFault, GOOD, refuse } from './outcome.ts';
 import { type Fault, invalidCdbField } from './sense.ts';
 import { raiseOnAll } from './unit-attention.ts';
@@ -16,7 +16,10 @@ const TEST_UNIT_READY: Command = {
   opcode: 0x00,
   usage: [0x00, 0x00, 0x00, 0x00, 0x00, 0x00],
   access: 'none',
-  execute: () => GOOD,
+  execute({ unit }) {
+    const absent = absence(unit);
+    return absent === undefined ? GOOD : fail(absent);
+  },
 };
 
 const NO_FLUSH = 0x04;

@@ -22,6 +22,7 @@ export const REPORT_LUNS: Command = {
   beforeUnitAttention: true,
   whileNotReady: true,
   whileSanitizing: true,
+  whileUnavailable: true,
   execute: (request) => reportLuns(request.nexus, request.cdb),
 };
 

@@ -7,10 +7,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { DeviceFault } from '../ports/block-device.ts';
 import type { Command } from './command.ts';
-import { abortTasks } from './execution.ts';
 import { createLogicalUnit, type LogicalUnit, type LogicalUnitOptions } from './logical-unit.ts';
 import { GOOD } from './outcome.ts';
 import { SANITIZE_COMMANDS } from './sanitize.ts';
+import { resetHere } from './unit-reset.ts';
 import { createInitiator, createPort, type Initiator } from './testing/initiator.ts';
 import { createMemoryDevice, type MemoryDevice, type MemoryDeviceOptions } from './testing/memory-device.ts';
 
@@ -169,8 +169,7 @@ test('aborts, resets and lost nexuses do not stop it, and do not wait for its en
   const release = hold(device);
   const sanitizing = overwrite(a, 2, [9]);
   await turn();
-  const reset = abortTasks(unit, () => true, b.nexus);
-  unit.reservations.unitReset();
+  const reset = unit.reservations.resetUnit('unit', b.nexus, () => resetHere(unit, 'unit', b.nexus));
   const closed = a.close();
   let more: () => void = () => undefined;
   let chunks = 0;
@@ -184,6 +183,7 @@ test('aborts, resets and lost nexuses do not stop it, and do not wait for its en
   release();
   await Promise.all([reset, closed]);
   assert.equal(await sanitizing, 'ABANDONED');
+  assert.deepEqual(b.attentions(), ['busDeviceReset']);
   assert.equal((await b.send(READ10)).outcome, '2/04/1b');
   more();
   await turn();

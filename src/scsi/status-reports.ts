@@ -3,6 +3,7 @@
 import { fail } from '../base/result.ts';
 import type { Command, Request } from './command.ts';
 import { setU16, u16 } from './fields.ts';
+import { absence } from './logical-unit.ts';
 import { goodWith } from './outcome.ts';
 import { encodeSense, type Fault, fault, invalidCdbField } from './sense.ts';
 
@@ -16,6 +17,7 @@ const REQUEST_SENSE: Command = {
   beforeUnitAttention: true,
   whileNotReady: true,
   whileSanitizing: true,
+  whileUnavailable: true,
   execute(request) {
     const { cdb } = request;
     const format = (cdb[1]! & DESC) === 0 ? 'fixed' : 'descriptor';
@@ -27,6 +29,8 @@ const REQUEST_SENSE: Command = {
 function state({ link, unit }: Request): Fault {
   const attention = link.attentions.shift();
   if (attention !== undefined) return fault(attention);
+  const absent = absence(unit);
+  if (absent !== undefined) return absent;
   if (unit.sanitizing !== undefined) return unit.sanitizing;
   return fault(unit.medium === 'ejected' ? 'mediumNotPresent' : 'noSense');
 }

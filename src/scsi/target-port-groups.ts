@@ -113,6 +113,7 @@ export const TARGET_PORT_GROUP_COMMANDS: readonly Command[] = [
     access: 'none',
     whileNotReady: true,
     whileSanitizing: true,
+    whileUnavailable: true,
     execute: ({ unit, cdb }) => {
       const format = cdb[1]! >>> 5;
       if (format > EXTENDED_FORMAT) return fail(invalidCdbField(1, 7));

@@ -4,14 +4,15 @@
  */
 
 import { decodeLun } from '../base/lun.ts';
-import { isAsync, type MaybeAsync, then } from '../base/result.ts';
+import { isAsync, type MaybeAsync, type Result, then } from '../base/result.ts';
+import type { DeviceFault } from '../ports/block-device.ts';
 import type { TaskManagementFunction, TaskManagementResponse } from '../ports/scsi-target.ts';
 import type { Request } from './command.ts';
 import { abortTasks } from './execution.ts';
-import { type LogicalUnit, MODE_DEFAULTS } from './logical-unit.ts';
+import type { LogicalUnit, ResetKind } from './logical-unit.ts';
 import type { NexusState, UnitNexus } from './nexus.ts';
-import type { SenseReason } from './sense.ts';
-import { raise, raiseOnAll } from './unit-attention.ts';
+import { raise } from './unit-attention.ts';
+import { resetHere } from './unit-reset.ts';
 
 const COMPLETE = (): TaskManagementResponse => 'complete';
 
@@ -21,7 +22,7 @@ export function manageTasks(
   links: ReadonlyMap<number, UnitNexus>,
   request: TaskManagementFunction,
 ): MaybeAsync<TaskManagementResponse> {
-  if (request.kind === 'targetWarmReset') return then(resetTarget(nexus), COMPLETE);
+  if (request.kind === 'targetWarmReset') return resetTarget(nexus);
   if (request.kind === 'targetColdReset') return coldReset(nexus);
   const link = links.get(decodeLun(request.lunHigh, request.lunLow));
   if (link === undefined) return 'lunDoesNotExist';
@@ -37,7 +38,7 @@ export function manageTasks(
     case 'clearTaskSet':
       return clearTaskSet(link);
     case 'logicalUnitReset':
-      return then(resetUnit(unit, nexus, 'busDeviceReset'), COMPLETE);
+      return then(resetUnit(unit, 'unit', nexus), ({ ok }) => (ok ? 'complete' : 'rejected'));
     case 'clearAca':
       return 'notSupported'; // NORMACA is zero: there never is an ACA condition
     default:
@@ -67,36 +68,31 @@ function clearTaskSet({ unit, nexus }: UnitNexus): MaybeAsync<TaskManagementResp
   return then(done, COMPLETE);
 }
 
-/** SAM-5 §6.3.3. Persistent reservations and a running SANITIZE stay. */
-function resetUnit(unit: LogicalUnit, by: NexusState, attention: SenseReason): MaybeAsync<void> {
-  const aborted = abortTasks(unit, () => true, by);
-  unit.reservations.unitReset();
-  for (const link of unit.links) link.preventsRemoval = false;
-  Object.assign(unit.mode, MODE_DEFAULTS);
-  raiseOnAll(unit, attention);
-  return then(aborted, () => restoreWriteCache(unit));
-}
-
-/** Mode parameters go back to their defaults (SPC-4 §7.5.1). A device that cannot flush now keeps its policy. */
-function restoreWriteCache(unit: LogicalUnit): MaybeAsync<void> {
-  if (unit.device.writeCache === unit.writeCacheDefault) return undefined;
-  return then(unit.device.setWriteCache(unit.writeCacheDefault), () => undefined);
+function resetUnit(
+  unit: LogicalUnit,
+  kind: ResetKind,
+  by: NexusState,
+): MaybeAsync<Result<void, DeviceFault>> {
+  return unit.reservations.resetUnit(kind, by, () => resetHere(unit, kind, by));
 }
 
 /** Every logical unit behind the nexus's target port is reset, whoever uses it (SAM-5 §6.3.2). */
-function resetTarget(nexus: NexusState): MaybeAsync<void> {
-  const pending: Promise<void>[] = [];
+function resetTarget(nexus: NexusState): MaybeAsync<TaskManagementResponse> {
+  const pending: Promise<Result<void, DeviceFault>>[] = [];
+  let isWhole = true;
   for (const unit of new Set(nexus.port.units.values())) {
-    const reset = resetUnit(unit, nexus, 'scsiBusReset');
+    const reset = resetUnit(unit, 'target', nexus);
     if (isAsync(reset)) pending.push(reset);
+    else isWhole &&= reset.ok;
   }
-  return pending.length === 0 ? undefined : Promise.all(pending).then(() => undefined);
+  if (pending.length === 0) return isWhole ? 'complete' : 'rejected';
+  return Promise.all(pending).then((all) => (isWhole && all.every(({ ok }) => ok) ? 'complete' : 'rejected'));
 }
 
 /** Also ends every session; the transport of this nexus ends its own once it has sent the response. */
 function coldReset(nexus: NexusState): MaybeAsync<TaskManagementResponse> {
-  return then(resetTarget(nexus), () => {
+  return then(resetTarget(nexus), (response) => {
     for (const each of nexus.port.nexuses) each.events.targetReset();
-    return 'complete';
+    return response;
   });
 }

@@ -41,9 +41,10 @@ export class OneNode {
       self: 1,
       site: { nodes: [1, 2, 3], strategy: strategy === 'majority' ? MAJORITY : HEARTBEAT },
       incarnation: 1,
-      writesBack: false,
       standing: this.durable,
       ports: {
+        writesBack: () => false,
+        firsts: () => [1],
         clock: this.clock,
         trace: () => undefined,
         random: () => 0.5,
@@ -54,6 +55,7 @@ export class OneNode {
         save,
         report: (withHandover) => ({
           wasStopped: false,
+          wasWrittenOut: false,
           isBlank: false,
           hasKept: false,
           history: [],

@@ -75,6 +75,7 @@ async function opened(policy: WritePolicy) {
       dropSessions: () => undefined,
       onFailed: (reason) => void failures.push(reason),
       onChanged: () => undefined,
+      onDocument: () => undefined,
     },
   });
   assert.ok(node !== undefined);

@@ -25,6 +25,7 @@ import type { DeviceDocuments } from './device-documents.ts';
 import { faultText } from './fault-text.ts';
 import type { Handover } from './handover.ts';
 import type { MirrorOptions } from './mirror-options.ts';
+import { resyncSource } from './path-state.ts';
 import { tellJournal } from './tell-journal.ts';
 
 export interface CopyParts {
@@ -117,8 +118,7 @@ export class CopyAcceptance {
     this.applyPolicy(members);
     const { policy } = this;
     ports.trace('info', 'mirror.installed', { term, members, learners, policy });
-    // The one with the lowest priority has the most to spare.
-    const source = documents.settings.now.order.findLast((node) => members.includes(node))!;
+    const source = resyncSource(documents.settings.now.order, members);
     replica.install({ term, members, learners, policy, source, confirmsReads });
   }
 

@@ -2,7 +2,7 @@
 
 import { fail, type MaybeAsync, ok, type Result, then } from '../../base/result.ts';
 import type { DeviceFault } from '../../ports/block-device.ts';
-import type { Ticket } from '../../replication/command-queue.ts';
+import type { Ticket } from '../../ports/block-device.ts';
 import {
   documentLba,
   type DocumentName,

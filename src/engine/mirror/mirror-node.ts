@@ -104,7 +104,7 @@ export class MirrorNode {
       usual: {
         order: site.nodes,
         policy: options.policy,
-        asides: options.isAside === true ? [self] : [],
+        asides: [],
       },
       records,
       replica: () => this.replica,
@@ -139,10 +139,7 @@ export class MirrorNode {
 
   /** As administrators and initiators see it. */
   get state(): MirrorState {
-    const { ports, self } = this.#options;
-    const isAside = this.settings.asides.includes(self);
-    const isResyncSource = this.replica.source.progress.length > 0;
-    return stateOf(this.membership, { isResyncSource, isAside }, ports.clock.now());
+    return stateOf(this.membership, this.settings, this.#options.ports.clock.now());
   }
 
   /** A document as the last change that is everywhere left it. */

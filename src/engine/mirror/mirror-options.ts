@@ -25,8 +25,6 @@ export interface MirrorOptions {
   readonly slotCount: number;
   /** Inside a machine whose clock may stand still. */
   readonly confirmsReads: boolean;
-  /** Initiators should prefer the paths through other nodes. */
-  readonly isAside?: boolean;
   readonly store: BlockDevice;
   /** Superblock and journal. */
   readonly records: Disk;

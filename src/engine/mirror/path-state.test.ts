@@ -1,44 +1,60 @@
-/** Goal: paths are told as they are. Method: every role, and every reason to spare a node. */
+/** Goal: paths are told as they are, and alike through all who serve. Method: every role, every reason to spare a node. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { Role } from '../../cluster/messages.ts';
-import { pathState } from './path-state.ts';
+import { pathGroups, type PathInput } from './path-state.ts';
 
-const USUAL = { role: 'serving', sealedForMs: 0, members: 2, isResyncSource: false, isAside: false } as const;
+const USUAL: PathInput = {
+  self: 1,
+  nodes: [2, 1, 3, 4],
+  role: 'serving',
+  sealedForMs: 0,
+  configuration: { members: [1, 2, 3, 4], learners: [] },
+  asides: [],
+};
 
-test('every path of every node that serves is active/optimized by default', () => {
-  for (const members of [1, 2, 3, 4]) assert.equal(pathState({ ...USUAL, members }), 'optimized');
+/** 'a' and 'n' for active/optimized and non-optimized, 't', 'u'; '*' behind the preferred one; by node number. */
+function paths(input: Partial<PathInput>): string {
+  return pathGroups({ ...USUAL, ...input })
+    .map(({ state, isPreferred }) => `${state === 'optimized' ? 'a' : state[0]}${isPreferred ? '*' : ''}`)
+    .join(' ');
+}
+
+test('every path of every node that serves is active/optimized by default, the one of the first node preferred', () => {
+  assert.equal(paths({}), 'a a* a a');
+  assert.equal(paths({ nodes: [1, 2], configuration: { members: [1, 2], learners: [] } }), 'a* a');
 });
 
-test('a path is active/non-optimized where an administrator says so', () => {
-  assert.equal(pathState({ ...USUAL, isAside: true }), 'nonOptimized');
+test('the preference goes to the first node that serves', () => {
+  assert.equal(paths({ configuration: { members: [1, 3], learners: [] } }), 'a* u a u');
+});
+
+test('a path is active/non-optimized where an administrator says so, and not preferred then', () => {
+  assert.equal(paths({ asides: [2, 3] }), 'a* n n a');
+});
+
+test('learners and those who are absent are unavailable', () => {
+  assert.equal(paths({ configuration: { members: [1, 2], learners: [4] } }), 'a a* u u');
 });
 
 test('the source of a resync is spared if two others serve, and only then', () => {
-  for (const [members, state] of [
-    [1, 'optimized'],
-    [2, 'optimized'],
-    [3, 'nonOptimized'],
-    [4, 'nonOptimized'],
-  ] as const)
-    assert.equal(pathState({ ...USUAL, members, isResyncSource: true }), state);
+  assert.equal(paths({ configuration: { members: [1, 2, 3], learners: [4] } }), 'a a* n u');
+  assert.equal(paths({ configuration: { members: [1, 2, 3], learners: [] } }), 'a a* a u');
+  assert.equal(paths({ configuration: { members: [1, 2], learners: [3, 4] } }), 'a a* u u');
 });
 
-test('a change of configuration is a transition, unless it takes too long', () => {
-  assert.equal(pathState({ ...USUAL, role: 'sealed', sealedForMs: 2999 }), 'transitioning');
-  assert.equal(pathState({ ...USUAL, role: 'sealed', sealedForMs: 3000 }), 'unavailable');
+test('all who serve in a configuration tell the same', () => {
+  const configuration = { members: [1, 2, 3], learners: [4] };
+  for (const self of [1, 2, 3]) assert.equal(paths({ self, configuration, asides: [1] }), 'n a* n u');
+});
+
+test('a change of configuration is a transition of the own paths, unless it takes too long', () => {
+  const configuration = { members: [1, 2], learners: [] };
+  assert.equal(paths({ configuration, role: 'sealed', sealedForMs: 2999 }), 't a* u u');
+  assert.equal(paths({ configuration, role: 'sealed', sealedForMs: 3000 }), 'u a* u u');
 });
 
 test('who does not serve is unavailable, whatever else is said of it', () => {
-  const others: readonly Role[] = [
-    'learning',
-    'waiting',
-    'blocked',
-    'diverged',
-    'failed',
-    'witness',
-    'stopping',
-  ];
-  for (const role of others)
-    assert.equal(pathState({ ...USUAL, role, members: 4, isAside: true }), 'unavailable', role);
+  const others: readonly Role[] = ['learning', 'waiting', 'blocked', 'diverged', 'failed', 'stopping'];
+  for (const role of others) assert.equal(paths({ role, asides: [1] }), 'u a* a a', role);
 });

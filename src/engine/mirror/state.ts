@@ -3,7 +3,8 @@
 import type { Configuration } from '../../cluster/configuration.ts';
 import type { Membership } from '../../cluster/membership.ts';
 import type { Role } from '../../cluster/messages.ts';
-import { type PathInput, pathState, type PathState } from './path-state.ts';
+import { type PathGroup, pathGroups } from './path-state.ts';
+import type { Settings } from './settings.ts';
 
 export interface MirrorState {
   readonly role: Role;
@@ -11,22 +12,22 @@ export interface MirrorState {
   readonly configuration: Configuration;
   /** Reads and answers may leave at this moment. */
   readonly isServing: boolean;
-  readonly path: PathState;
+  /** Of all data nodes, in the order of their numbers. */
+  readonly paths: readonly PathGroup[];
 }
 
 export function stateOf(
   membership: Membership<unknown>,
-  paths: Pick<PathInput, 'isResyncSource' | 'isAside'>,
+  { order, asides }: Pick<Settings, 'order' | 'asides'>,
   now: number,
 ): MirrorState {
-  const { role, installed, standing, sealedAt } = membership;
+  const { self, role, installed, standing, sealedAt } = membership;
   const configuration = installed ?? standing.accepted;
-  const members = configuration.members.length;
   const sealedForMs = installed === undefined ? now - sealedAt : 0;
   return {
     role,
     configuration,
     isServing: membership.mayServe(),
-    path: pathState({ ...paths, role, sealedForMs, members }),
+    paths: pathGroups({ self, nodes: order, role, sealedForMs, configuration, asides }),
   };
 }

@@ -3,7 +3,13 @@
 import { crc32c } from '../../base/crc32c.ts';
 import type { Clock, Timer } from '../../ports/clock.ts';
 import { DEFAULT_LIMITS, type NegotiationLimits } from '../login/parameters.ts';
-import { createIscsiNode, type Handoff, type IscsiNode, type IscsiNodeOptions } from '../target.ts';
+import {
+  createIscsiNode,
+  type Handoff,
+  type IscsiNode,
+  type IscsiNodeOptions,
+  type IscsiTarget,
+} from '../target.ts';
 import { MemoryStream } from './memory-stream.ts';
 import { type Digests, rawPdu, type RawRequest, type RawResponse, rawResponses, text } from './raw-pdu.ts';
 import { ScriptedDevice } from './scripted-device.ts';
@@ -50,6 +56,7 @@ export interface Bench {
 export function openBench(
   limits: Partial<NegotiationLimits> = {},
   options: Partial<IscsiNodeOptions> = {},
+  target: Partial<IscsiTarget> = {},
 ): Bench {
   const clock = new ManualClock();
   const device = new ScriptedDevice();
@@ -79,6 +86,7 @@ export function openBench(
     initiators: 'any',
     limits: { ...DEFAULT_LIMITS, ...limits },
     scsi: device,
+    ...target,
   });
   return { node, device, clock };
 }

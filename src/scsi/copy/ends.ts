@@ -14,7 +14,7 @@ import { type LogicalUnit, writeProtection } from '../logical-unit.ts';
 import type { UnitNexus } from '../nexus.ts';
 import { deviceFault, GOOD } from '../outcome.ts';
 import { isExcluded } from '../reservations/conflict.ts';
-import { nameOf, reservationsOf } from '../reservations/reservations.ts';
+import { nameOf, reservationsOf } from '../reservations/held.ts';
 import type { SenseReason } from '../sense.ts';
 
 /** How one action at an end went. */

@@ -18,7 +18,7 @@ import {
   PARAMETER_LIST_LENGTH,
   PARAMETER_LIST_LENGTH_MAX,
 } from './parameter-list.ts';
-import { nameOf, reservationsOf, surroundingsOf, type UnitReservations } from './reservations.ts';
+import { nameOf, type Persistence, reservationsOf, surroundingsOf } from './held.ts';
 import { isReservationType, type NexusName, type ReservationState, type ReservationType } from './state.ts';
 import type { ReservationRequest } from './step.ts';
 
@@ -31,7 +31,7 @@ const ALWAYS = {
   isSupportedBy: (unit: LogicalUnit): boolean => reservationsOf(unit) !== undefined,
 } as const;
 
-type Encoder = (state: ReservationState, persistent: boolean) => Uint8Array;
+type Encoder = (state: ReservationState, persistence: Persistence) => Uint8Array;
 
 function reserveIn(action: string, serviceAction: number, encode: Encoder): Command {
   return {
@@ -40,12 +40,15 @@ function reserveIn(action: string, serviceAction: number, encode: Encoder): Comm
     serviceAction,
     usage: [RESERVE_IN, serviceAction, 0, 0, 0, 0, 0, 0xff, 0xff, 0],
     ...ALWAYS,
-    execute: ({ unit, cdb }) => {
-      const reservations = reservationsOf(unit);
+    execute: (request) => {
+      const reservations = reservationsOf(request.unit);
       if (reservations === undefined) return refuse('invalidOpcode');
-      // SPC-2 §5.5.1: whoever holds the SPC-2 reservation.
-      if (reservations.state.legacyHolder !== undefined) return refuse('reservationConflict');
-      return goodWith(encode(reservations.state, reservations.persistent), u16(cdb, 7));
+      return reservations.look(request, (state) =>
+        // SPC-2 §5.5.1: whoever holds the SPC-2 reservation.
+        state.legacyHolder === undefined
+          ? goodWith(encode(state, reservations.persistence), u16(request.cdb, 7))
+          : refuse('reservationConflict'),
+      );
     },
   };
 }
@@ -54,7 +57,7 @@ function reserveIn(action: string, serviceAction: number, encode: Encoder): Comm
 type Decoder = (
   request: Request,
   list: Uint8Array,
-  reservations: UnitReservations,
+  around: { readonly state: ReservationState; readonly persistence: Persistence },
 ) => Result<ReservationRequest, Fault>;
 
 function reserveOut(action: string, serviceAction: number, decode: Decoder): Command {
@@ -74,23 +77,24 @@ function reserveOut(action: string, serviceAction: number, decode: Decoder): Com
       const reservations = reservationsOf(request.unit);
       if (reservations === undefined) return refuse('invalidOpcode');
       const list = joined(request.dataOut);
-      return reservations.perform(request, () => decode(request, list, reservations));
+      const { persistence } = reservations;
+      return reservations.perform(request, (state) => decode(request, list, { state, persistence }));
     },
   };
 }
 
 function registering(ignoreExistingKey: boolean): Decoder {
-  return ({ nexus, unit }, list, { state, persistent }) => {
+  return ({ nexus, unit }, list, { state, persistence }) => {
     const around = surroundingsOf(unit, state);
     const decoded = decodeRegister(list, nameOf(nexus), ignoreExistingKey, around);
-    if (!decoded.ok || persistent || !decoded.value.aptpl) return decoded;
+    if (!decoded.ok || persistence !== 'never' || !decoded.value.aptpl) return decoded;
     return fail({ reason: 'invalidFieldInParameterList', field: { in: 'parameterList', byte: 20, bit: 0 } });
   };
 }
 
-const moving: Decoder = ({ nexus, unit }, list, { state, persistent }) => {
+const moving: Decoder = ({ nexus, unit }, list, { state, persistence }) => {
   const decoded = decodeMove(list, nameOf(nexus), surroundingsOf(unit, state));
-  if (!decoded.ok || persistent || !decoded.value.aptpl) return decoded;
+  if (!decoded.ok || persistence !== 'never' || !decoded.value.aptpl) return decoded;
   return fail({ reason: 'invalidFieldInParameterList', field: { in: 'parameterList', byte: 17, bit: 0 } });
 };
 

@@ -1,6 +1,7 @@
 /** PERSISTENT RESERVE IN parameter data (SPC-4 §6.15.2 to §6.15.5): what the state looks like to an initiator. */
 
 import { setU16, setU32 } from '../fields.ts';
+import type { Persistence } from './held.ts';
 import { isHolder, type ReservationState } from './state.ts';
 import { encodeTransportId } from './transport-id.ts';
 
@@ -28,18 +29,20 @@ export function encodeReservation(state: ReservationState): Uint8Array {
 
 /**
  * REPORT CAPABILITIES: RESERVE and RELEASE exceptions as in legacy.ts (CRH), SPEC_I_PT, ALL_TG_PT and APTPL are
- * there, and all six types. ALLOW COMMANDS 000b makes no promise about single commands.
+ * there, and all six types. PTPL_A is one where registrations always survive, whatever was asked. ALLOW COMMANDS 000b
+ * makes no promise about single commands.
  */
-export function encodeCapabilities(state: ReservationState, persistent: boolean): Uint8Array {
+export function encodeCapabilities(state: ReservationState, persistence: Persistence): Uint8Array {
   const CRH = 0x10;
   const SIP_C = 0x08;
   const ATP_C = 0x04;
   const TMV = 0x80;
   const PTPL = 0x01;
+  const isActive = persistence === 'always' || (persistence === 'whenAsked' && state.aptpl);
   const bytes = new Uint8Array(8);
   setU16(bytes, 0, bytes.length);
-  bytes[2] = CRH | SIP_C | ATP_C | (persistent ? PTPL : 0);
-  bytes[3] = TMV | (persistent && state.aptpl ? PTPL : 0);
+  bytes[2] = CRH | SIP_C | ATP_C | (persistence === 'never' ? 0 : PTPL);
+  bytes[3] = TMV | (isActive ? PTPL : 0);
   bytes[4] = 0xea; // WR_EX_AR, EX_AC_RO, WR_EX_RO, EX_AC, WR_EX
   bytes[5] = 0x01; // EX_AC_AR
   return bytes;

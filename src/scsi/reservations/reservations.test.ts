@@ -14,6 +14,7 @@ import { GOOD } from '../outcome.ts';
 import { createInitiator, createPort, type Initiator } from '../testing/initiator.ts';
 import { createMemoryDevice } from '../testing/memory-device.ts';
 import { RESERVATION_COMMANDS } from './commands.ts';
+import { resetHere } from '../unit-reset.ts';
 import { createReservations, openReservations } from './reservations.ts';
 import { encodeTransportId } from './transport-id.ts';
 
@@ -324,7 +325,8 @@ test('an SPC-2 reservation ends with its nexus and with a reset', async () => {
   assert.equal((await b.send([0x17, 0, 0, 0, 0, 0])).outcome, 'GOOD');
   assert.equal((await b.send(READ10)).outcome, 'CONFLICT');
   assert.equal((await b.send([0x5e, 0, 0, 0, 0, 0, 0, 0, 8, 0])).outcome, 'CONFLICT');
-  unit.reservations.unitReset();
+  await unit.reservations.resetUnit('unit', a.nexus, () => resetHere(unit, 'unit', a.nexus));
+  assert.deepEqual([a.attentions(), b.attentions()], [['busDeviceReset'], ['busDeviceReset']]);
   assert.equal((await b.send(reserve)).outcome, 'GOOD');
   await b.close();
   assert.equal((await a.send([0x56, 0, 0, 0, 0, 0, 0, 0, 0, 0])).outcome, 'GOOD');

@@ -1,7 +1,7 @@
 /**
- * The reservations of one logical unit: the machine of step.ts with what surrounds it. A decision that must survive a
- * power loss is in the durable record before it is in force and before GOOD is answered; then unit attentions are
- * raised and the tasks of preempted nexuses aborted.
+ * The reservations of a logical unit of one node: the machine of step.ts with what surrounds it. A decision that must
+ * survive a power loss is in the durable record before it is in force and before GOOD is answered; then unit attentions
+ * are raised and the tasks of preempted nexuses aborted.
  *
  * Invariants
  *  1. Decisions are taken one after the other: nothing is decided on a state that is still being saved.
@@ -9,34 +9,30 @@
  *  3. Nothing that waits for a turn here is waited for by somebody who has the turn: tasks are aborted after the turn.
  */
 
-import { fail, isAsync, type MaybeAsync, ok, type Result, then } from '../../base/result.ts';
+import { DONE, fail, isAsync, type MaybeAsync, ok, type Result, then } from '../../base/result.ts';
+import type { DeviceFault } from '../../ports/block-device.ts';
 import type { RecordFault, RecordFile } from '../../ports/record-file.ts';
 import type { Trace } from '../../ports/trace.ts';
-import type { Command, Outcome, Request } from '../command.ts';
+import type { Outcome, Request } from '../command.ts';
 import { abortTasks } from '../execution.ts';
-import type { LogicalUnit, Reservations } from '../logical-unit.ts';
+import type { ResetKind } from '../logical-unit.ts';
 import type { NexusState } from '../nexus.ts';
 import { GOOD } from '../outcome.ts';
 import { type Fault, fault } from '../sense.ts';
 import { raise } from '../unit-attention.ts';
-import { accessOf, isExcluded, isLeftToOthers } from './conflict.ts';
 import type { Decision } from './decision.ts';
+import {
+  HeldReservations,
+  nameOf,
+  type Persistence,
+  type Seen,
+  type UnitReservations,
+  type Wanted,
+} from './held.ts';
 import { afterReset, withoutNexus } from './legacy.ts';
-import type { Surroundings } from './parameter-list.ts';
 import { decodeRecord, encodeRecord } from './record.ts';
 import { isSameNexus, type NexusName, NOTHING_RESERVED, type ReservationState } from './state.ts';
-import { type ReservationRequest, step } from './step.ts';
-
-export interface UnitReservations extends Reservations {
-  readonly state: ReservationState;
-  /** There is a durable record: APTPL can be kept. */
-  readonly persistent: boolean;
-  /** Decides what `wanted` makes of the parameter list, when its turn has come. */
-  perform(
-    request: Request,
-    wanted: () => Result<ReservationRequest, Fault>,
-  ): MaybeAsync<Result<Outcome, Fault>>;
-}
+import { step } from './step.ts';
 
 export interface ReservationsOptions {
   /** Where registrations with APTPL are kept; without it APTPL is refused. */
@@ -65,52 +61,36 @@ export function createReservations(
   return new Keeper(options, initial);
 }
 
-/** A class because every command asks it. */
-class Keeper implements UnitReservations {
-  held: boolean;
-  readonly persistent: boolean;
-  #state: ReservationState;
-  /** Whether what stands excludes a nexus; answers of this state only. */
-  #excluded = new WeakMap<NexusState, boolean>();
+class Keeper extends HeldReservations {
+  readonly persistence: Persistence;
   readonly #options: ReservationsOptions;
   /** Settles when the last decision that waits for its turn or its record is in force. */
   #turn: Promise<void> | undefined;
 
   constructor(options: ReservationsOptions, initial: ReservationState) {
+    super(initial);
     this.#options = options;
-    this.persistent = options.record !== undefined;
-    this.#state = initial;
-    this.held = isHeld(initial);
-  }
-
-  get state(): ReservationState {
-    return this.#state;
-  }
-
-  conflicts(request: Request, command: Command): boolean {
-    const { nexus } = request;
-    let excluded = this.#excluded.get(nexus);
-    if (excluded === undefined) {
-      excluded = isExcluded(this.#state, nameOf(nexus));
-      this.#excluded.set(nexus, excluded);
-    }
-    if (!excluded) return false;
-    const { opcode } = command;
-    return !isLeftToOthers(this.#state, { opcode, access: accessOf(opcode, command.access, request.cdb) });
+    this.persistence = options.record === undefined ? 'never' : 'whenAsked';
   }
 
   nexusLost(nexus: NexusState): void {
-    this.#enter(withoutNexus(this.#state, nameOf(nexus)));
+    this.enter(withoutNexus(this.state, nameOf(nexus)));
   }
 
-  unitReset(): void {
-    this.#enter(afterReset(this.#state));
+  resetUnit(
+    _kind: ResetKind,
+    _by: NexusState,
+    here: () => MaybeAsync<void>,
+  ): MaybeAsync<Result<void, DeviceFault>> {
+    this.enter(afterReset(this.state));
+    return then(here(), () => DONE);
   }
 
-  perform(
-    request: Request,
-    wanted: () => Result<ReservationRequest, Fault>,
-  ): MaybeAsync<Result<Outcome, Fault>> {
+  look(_request: Request, seen: Seen): Result<Outcome, Fault> {
+    return seen(this.state);
+  }
+
+  perform(request: Request, wanted: Wanted): MaybeAsync<Result<Outcome, Fault>> {
     const decided = this.#inTurn(() => this.#decide(request, wanted));
     return then(decided, (result) => {
       if (!result.ok) return result;
@@ -129,17 +109,14 @@ class Keeper implements UnitReservations {
     return result;
   }
 
-  #decide(
-    request: Request,
-    wanted: () => Result<ReservationRequest, Fault>,
-  ): MaybeAsync<Result<readonly NexusName[], Fault>> {
+  #decide(request: Request, wanted: Wanted): MaybeAsync<Result<readonly NexusName[], Fault>> {
     // Aborted while it waited: nobody is told what it would have become.
     if (request.aborted) return ok([]);
-    const asked = wanted();
+    const asked = wanted(this.state);
     if (!asked.ok) return asked;
-    const decision = step(this.#state, asked.value);
+    const decision = step(this.state, asked.value);
     if (decision.fault !== undefined) return fail(decision.fault);
-    if (decision.state === this.#state) return ok([]);
+    if (decision.state === this.state) return ok([]);
     return then(this.#save(decision.state), (saved): Result<readonly NexusName[], Fault> => {
       if (!saved.ok) {
         const { name } = saved.fault;
@@ -154,7 +131,7 @@ class Keeper implements UnitReservations {
   #save(next: ReservationState): MaybeAsync<Result<void, RecordFault>> {
     const { record } = this.#options;
     // An SPC-2 reservation ends with its nexus: it is in force at once, or it would be so after that nexus was lost.
-    const { aptpl, registrations, reservation } = this.#state;
+    const { aptpl, registrations, reservation } = this.state;
     const isSame =
       next.aptpl === aptpl && next.registrations === registrations && next.reservation === reservation;
     if (record === undefined || isSame || !(aptpl || next.aptpl)) return { ok: true, value: undefined };
@@ -162,7 +139,7 @@ class Keeper implements UnitReservations {
   }
 
   #apply(request: Request, kind: string, decision: Decision): void {
-    this.#enter(decision.state);
+    this.enter(decision.state);
     const { generation, registrations, reservation } = decision.state;
     this.#options.trace?.('info', 'scsi.reservations.changed', {
       kind,
@@ -177,17 +154,6 @@ class Keeper implements UnitReservations {
       }
     }
   }
-
-  #enter(state: ReservationState): void {
-    if (state === this.#state) return;
-    this.#state = state;
-    this.#excluded = new WeakMap();
-    this.held = isHeld(state);
-  }
-}
-
-function isHeld(state: ReservationState): boolean {
-  return state.reservation !== undefined || state.legacyHolder !== undefined;
 }
 
 function abortTasksOf(request: Request, nexuses: readonly NexusName[]): MaybeAsync<void> {
@@ -197,33 +163,4 @@ function abortTasksOf(request: Request, nexuses: readonly NexusName[]): MaybeAsy
     return nexuses.some((nexus) => isSameNexus(nexus, name));
   };
   return abortTasks(request.unit, isPreempted, request.nexus);
-}
-
-/** How reservations call a live nexus. */
-export function nameOf(nexus: NexusState): NexusName {
-  const { identity, port } = nexus;
-  return { initiatorPort: identity.initiatorPort.toLowerCase(), targetPort: port.relativeTargetPort };
-}
-
-/** What names in a parameter list can mean at this unit. */
-export function surroundingsOf(unit: LogicalUnit, state: ReservationState): Surroundings {
-  return {
-    targetPorts: [...unit.ports].map((port) => port.relativeTargetPort),
-    initiatorPortsOf: (initiatorName) => {
-      const ports = new Set<string>();
-      for (const { nexus } of unit.links) {
-        if (nexus.identity.initiatorName.toLowerCase() === initiatorName)
-          ports.add(nameOf(nexus).initiatorPort);
-      }
-      for (const { initiatorPort } of state.registrations) {
-        if (initiatorPort.startsWith(`${initiatorName},i,0x`)) ports.add(initiatorPort);
-      }
-      return [...ports];
-    },
-  };
-}
-
-/** The reservations of a unit that was given any that can be asked for. */
-export function reservationsOf(unit: LogicalUnit): UnitReservations | undefined {
-  return unit.reservations instanceof Keeper ? unit.reservations : undefined;
 }

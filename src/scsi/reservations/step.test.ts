@@ -20,12 +20,8 @@ import {
   ReservationType,
 } from './state.ts';
 import { type ReservationRequest, step } from './step.ts';
+import { A, B, B2, C, request, TYPES } from './testing/arbitrary-requests.ts';
 
-const A: NexusName = { initiatorPort: 'iqn.a,i,0x000000000001', targetPort: 1 };
-const B: NexusName = { initiatorPort: 'iqn.b,i,0x000000000001', targetPort: 1 };
-const B2: NexusName = { initiatorPort: 'iqn.b,i,0x000000000001', targetPort: 2 };
-const C: NexusName = { initiatorPort: 'iqn.c,i,0x000000000001', targetPort: 2 };
-const TYPES = Object.values(ReservationType);
 const { WRITE_EXCLUSIVE, EXCLUSIVE_ACCESS, WRITE_EXCLUSIVE_REGISTRANTS_ONLY } = ReservationType;
 const { EXCLUSIVE_ACCESS_ALL_REGISTRANTS, WRITE_EXCLUSIVE_ALL_REGISTRANTS } = ReservationType;
 
@@ -58,38 +54,6 @@ const attentionsOf = ({ attentions }: Decision): string[] =>
   attentions
     .map(({ nexus, reason }) => `${nexus.initiatorPort.slice(4, 5)}${nexus.targetPort} ${reason}`)
     .sort();
-
-const nexus = fc.constantFrom(A, B, B2, C);
-const key = fc.constantFrom(0n, 1n, 2n, 3n);
-const type = fc.constantFrom(...TYPES);
-const request: fc.Arbitrary<ReservationRequest> = fc.oneof(
-  fc.record({
-    kind: fc.constant('register' as const),
-    nexus,
-    key,
-    newKey: key,
-    ignoreExistingKey: fc.boolean(),
-    aptpl: fc.boolean(),
-    targetPorts: fc.constantFrom([1], [2], [1, 2]),
-    initiatorPorts: fc.option(fc.constantFrom([A.initiatorPort], [B.initiatorPort, C.initiatorPort]), {
-      nil: undefined,
-      freq: 6,
-    }),
-  }),
-  fc.record({ kind: fc.constantFrom('reserve' as const, 'release' as const), nexus, key, type }),
-  fc.record({ kind: fc.constant('clear' as const), nexus, key }),
-  fc.record({ kind: fc.constant('preempt' as const), nexus, key, victimKey: key, type, abort: fc.boolean() }),
-  fc.record({
-    kind: fc.constant('registerAndMove' as const),
-    nexus,
-    key,
-    newKey: key,
-    aptpl: fc.boolean(),
-    unregister: fc.boolean(),
-    to: nexus,
-  }),
-  fc.record({ kind: fc.constantFrom('legacyReserve' as const, 'legacyRelease' as const), nexus }),
-);
 
 function checkInvariants(state: ReservationState): void {
   for (const [index, registration] of state.registrations.entries()) {

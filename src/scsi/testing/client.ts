@@ -68,6 +68,8 @@ export class Client {
   /** Unit attentions as they were announced. */
   readonly announced: Uint8Array[] = [];
   resets = 0;
+  /** The clock of the target. */
+  now: () => number = () => 0;
 
   constructor(target: TargetDevice, initiatorName = 'iqn.2026-01.test:a', isid = '00023d000001') {
     const { targetName, portalGroupTag } = target.port;
@@ -109,7 +111,7 @@ export class Client {
       tag: nextTag++,
       attribute: options.attribute ?? 'simple',
       cdb: bytes,
-      arrivedAt: 0,
+      arrivedAt: this.now(),
       dataOutBufferLength: dataOut.length,
       dataInBufferLength: options.dataIn ?? 1 << 24,
       server: undefined,

@@ -10,7 +10,10 @@ import type { Clock } from '../../../ports/clock.ts';
 import type { Channel } from '../../../replication/channel.ts';
 import { createRamStore } from '../../../store/ram-store.ts';
 import { CopyRecords } from '../copy-records.ts';
-import { MirrorNode, type MirrorPorts } from '../mirror-node.ts';
+import { MirrorDevice } from '../mirror-device.ts';
+import { MirrorNode } from '../mirror-node.ts';
+import type { MirrorPorts } from '../mirror-options.ts';
+import { MirrorUnit } from '../mirror-unit.ts';
 import type { ChannelMessage } from '../wire.ts';
 import { createPost, join } from './wires.ts';
 
@@ -29,10 +32,19 @@ export interface JoinedOptions {
 export interface Joined {
   readonly node: MirrorNode;
   readonly store: BlockDevice;
+  /** What initiators of this node are given. */
+  readonly device: MirrorDevice;
+  readonly unit: MirrorUnit;
 }
 
 const DEVICE = 'd'.repeat(32);
 const COPY = 'c'.repeat(32);
+const IDENTITY = {
+  product: 'VIRTUAL DISK',
+  revision: '0001',
+  serial: 'MIRROR',
+  naa: Uint8Array.from([0x6f, ...Array.from({ length: 15 }, (_, at) => at)]),
+};
 
 /** All begin as copies that are equal and were stopped in order; they serve after a few heartbeats. */
 export async function joinNodes(options: JoinedOptions): Promise<ReadonlyMap<number, Joined>> {
@@ -50,6 +62,9 @@ export async function joinNodes(options: JoinedOptions): Promise<ReadonlyMap<num
   for (const self of numbers) {
     const { blockCount, blockLength } = options;
     const store = createRamStore({ blockCount, blockLength });
+    const device = new MirrorDevice(store, clock);
+    const trace = (): void => undefined;
+    const unit = new MirrorUnit({ self, nodes: numbers, device, identity: IDENTITY, clock, trace });
     const ports: MirrorPorts = {
       ...portsOf(options, self),
       sendBeat: (to, beat) =>
@@ -62,6 +77,8 @@ export async function joinNodes(options: JoinedOptions): Promise<ReadonlyMap<num
         else post.send(() => joined.get(to)?.node.onControl(self, message));
       },
       sendReplica: (to, message) => channels.get(`${self}>${to}`)?.send({ kind: 'replica', message }),
+      onChanged: () => unit.onChanged(),
+      onDocument: (name, bytes) => unit.onDocument(name, bytes),
       ...options.portsOf?.(self),
     };
     // oxlint-disable-next-line no-await-in-loop -- a handful
@@ -80,7 +97,10 @@ export async function joinNodes(options: JoinedOptions): Promise<ReadonlyMap<num
       copyId: COPY,
       ports,
     });
-    if (node !== undefined) joined.set(self, { node, store });
+    if (node === undefined) continue;
+    device.attach(node);
+    unit.attach(node);
+    joined.set(self, { node, store, device, unit });
   }
   return joined;
 }
@@ -102,7 +122,7 @@ let ids = 0;
 function portsOf(
   { clock, random, digest }: JoinedOptions,
   self: number,
-): Omit<MirrorPorts, 'sendBeat' | 'sendControl' | 'sendReplica'> {
+): Omit<MirrorPorts, 'sendBeat' | 'sendControl' | 'sendReplica' | 'onChanged' | 'onDocument'> {
   return {
     clock,
     trace: () => undefined,
@@ -114,7 +134,6 @@ function portsOf(
     onFailed: (reason) => {
       throw new Error(`node ${self}: ${reason}`);
     },
-    onChanged: () => undefined,
   };
 }
 
