@@ -5,7 +5,10 @@ import path from 'node:path';
 import { CommanderError } from 'commander';
 import type { Result } from './base/result.ts';
 import { createLoginRouter } from './engine/login-router.ts';
+import { createPartnerRouter } from './engine/partner-router.ts';
 import type { StartFault } from './engine/messages.ts';
+import { createMirror } from './main-create.ts';
+import { runDemo } from './main-demo.ts';
 import { adviceOn } from './management/advice.ts';
 import type { Issued } from './management/certificates.ts';
 import { createProgram, type Actions, type Common } from './management/cli/program.ts';
@@ -61,6 +64,8 @@ const actions: Actions = {
   checkConfig,
   clusterInit,
   clusterCertificate,
+  createMirror: createMirrorCopy,
+  demo: runDemo,
 };
 
 async function exportDisks(
@@ -100,6 +105,22 @@ async function serve(options: Common & { readonly config: string }): Promise<voi
   const plan = planOf(options.config, true);
   if (plan === undefined) return;
   await run(plan, options);
+}
+
+async function createMirrorCopy(
+  device: string,
+  options: { readonly config: string; readonly fromExisting?: boolean },
+): Promise<void> {
+  const plan = planOf(options.config, true);
+  if (plan === undefined) return;
+  const progress = createProgress();
+  const made = await createMirror(plan, device, {
+    fromExisting: options.fromExisting ?? false,
+    onProgress: progress.show,
+  });
+  progress.stop();
+  if (made.ok) process.stdout.write(`${made.value}\n`);
+  else refuse(made.fault);
 }
 
 function checkConfig(file: string): Promise<void> {
@@ -205,6 +226,7 @@ async function run(plan: NodePlan, options: Common): Promise<void> {
     clock: systemClock,
     trace,
     createRouter: createLoginRouter,
+    createPartnerRouter,
     onProgress: progress.show,
   });
   let asked = false;

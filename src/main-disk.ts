@@ -1,8 +1,9 @@
 /** Opens the file beneath a device, and makes it where the specification says how long it is to be. */
 
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { fail, ok, type Result } from './base/result.ts';
-import type { OpenedDisk } from './engine/devices.ts';
+import type { OpenedDisk } from './engine/mirrors.ts';
 import type { StartFault } from './engine/messages.ts';
 import type { FileDeviceSpec } from './engine/spec.ts';
 import { openFileDisk, type OpenFault } from './runtime/file-disk.ts';
@@ -34,6 +35,25 @@ export async function openDisk(
     message:
       `${path} is there already and has ${disk.value.length} bytes, not ${length}: ` +
       'leave the size away, or name another file.',
+  });
+}
+
+/** Superblock and journal of a mirrored device. */
+export async function openRecords(
+  file: string,
+  length: number,
+  signal: AbortSignal,
+): Promise<Result<OpenedDisk, StartFault>> {
+  const fresh = !existsSync(file);
+  if (fresh) mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  const create = fresh ? { create: { length, allocation: 'thick', signal } as const } : {};
+  const disk = await openFileDisk(file, { readOnly: false, ...create });
+  if (!disk.ok) return fail(startFault(disk.fault));
+  if (disk.value.length >= length) return ok({ disk: disk.value, fresh });
+  await disk.value.close();
+  return fail({
+    reason: 'configuration',
+    message: `${file} has ${disk.value.length} bytes and should have ${length}: it belongs to another device, or the size or the nodes of its device were changed.`,
   });
 }
 

@@ -6,6 +6,7 @@
 
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
+import { assert } from './base/assert.ts';
 import type { StorageNodePorts } from './engine/devices.ts';
 import type { FromEngine, ToEngine } from './engine/messages.ts';
 import type { EngineSpec } from './engine/spec.ts';
@@ -15,7 +16,9 @@ import type { Trace } from './ports/trace.ts';
 import { systemClock } from './runtime/clock.ts';
 import { crc32c } from './runtime/crc32c.ts';
 import { platformCrypto } from './runtime/crypto.ts';
-import { openDisk } from './main-disk.ts';
+import { openDisk, openRecords } from './main-disk.ts';
+import { createPartners, type Partners } from './main-partners.ts';
+import { Incarnations } from './runtime/incarnations.ts';
 import { createLog, levelOfChildren } from './runtime/log.ts';
 import { connectParent, type Parent, socketOf } from './runtime/parent.ts';
 import { openRecordFile } from './runtime/record-file.ts';
@@ -32,6 +35,7 @@ export function runEngine(index: number): void {
   const trace = createLog(levelOfChildren(), `engine ${index}`);
   stopOnBugs(trace);
   let node: StorageNode | undefined;
+  let partners: Partners | undefined;
   let leaving = false;
   let starting: Promise<void> | undefined;
   const stopStarting = new AbortController();
@@ -59,6 +63,11 @@ export function runEngine(index: number): void {
           if (node === undefined || leaving) socketOf(handle).destroy();
           else node.accept(streamOver(socketOf(handle), message.head), message.answered);
           return;
+        case 'partner':
+          if (handle === undefined) return;
+          if (partners === undefined || leaving) socketOf(handle).destroy();
+          else partners.accept(socketOf(handle), message.head);
+          return;
         case 'drain':
           void leave(message.withinMs);
           return;
@@ -76,9 +85,10 @@ export function runEngine(index: number): void {
   }
 
   async function start(spec: EngineSpec): Promise<void> {
+    partners = spec.cluster === undefined ? undefined : createPartners(spec.cluster, trace);
     const opened = await openStorageNode(
       spec,
-      portsOf(spec, trace, stopStarting.signal),
+      portsOf(spec, partners, trace, stopStarting.signal),
       (device, done, total) => tell({ kind: 'progress', device, done, total }),
     );
     if (!opened.ok) {
@@ -97,13 +107,25 @@ export function runEngine(index: number): void {
   }
 }
 
-function portsOf(spec: EngineSpec, trace: Trace, signal: AbortSignal): StorageNodePorts {
+function portsOf(
+  spec: EngineSpec,
+  partners: Partners | undefined,
+  trace: Trace,
+  signal: AbortSignal,
+): StorageNodePorts {
+  const incarnations = new Incarnations(spec.stateDirectory, String(spec.engine));
   return {
     clock: systemClock,
     crypto: platformCrypto,
     crc32c,
     trace,
     openDisk: (device, onProgress) => openDisk(device, onProgress, signal),
+    openRecords: (file, length) => openRecords(file, length, signal),
+    openNetwork(device, nodes) {
+      assert(partners !== undefined, 'a mirrored device has a cluster');
+      return partners.open(device, nodes);
+    },
+    nextIncarnation: () => incarnations.next(),
     openRecord: (naa) => openRecord(spec.stateDirectory, naa, trace),
   };
 }

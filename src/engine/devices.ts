@@ -3,9 +3,7 @@
 import { assert } from '../base/assert.ts';
 import { DONE, fail, ok, type Result } from '../base/result.ts';
 import type { BlockDevice } from '../ports/block-device.ts';
-import type { Clock } from '../ports/clock.ts';
-import type { Crc32c, Crypto } from '../ports/crypto.ts';
-import type { Disk } from '../ports/disk.ts';
+import type { Crypto } from '../ports/crypto.ts';
 import type { RecordFault, RecordFile } from '../ports/record-file.ts';
 import type { Trace } from '../ports/trace.ts';
 import { createLogicalUnit, type LogicalUnit } from '../scsi/logical-unit.ts';
@@ -15,27 +13,14 @@ import type { UnitReservations } from '../scsi/reservations/held.ts';
 import { openReservations } from '../scsi/reservations/reservations.ts';
 import { openFlatStore } from '../store/flat-store.ts';
 import { createRamStore } from '../store/ram-store.ts';
+import { hexBytes, hexText } from './hex.ts';
 import { type ServedDevice, servedDevice } from './served-device.ts';
 import type { StartFault } from './messages.ts';
-import type { DeviceSpec, FileDeviceSpec, Identity } from './spec.ts';
-
-/** `fresh`: the file was made just now; nothing that was kept for one of its name is about it. */
-export interface OpenedDisk {
-  readonly disk: Disk;
-  readonly fresh: boolean;
-}
+import { type MirrorsPorts, type OpenMirror, openMirror } from './mirrors.ts';
+import type { ClusterSpec, DeviceSpec, FileDeviceSpec, Identity, MirrorDeviceSpec } from './spec.ts';
 
 /** The doors of one storage node to the world. */
-export interface StorageNodePorts {
-  readonly clock: Clock;
-  readonly crypto: Crypto;
-  readonly crc32c: Crc32c;
-  readonly trace: Trace;
-  /** Opens, and where the specification says so creates, the file. */
-  openDisk(
-    spec: FileDeviceSpec,
-    onProgress: (done: number, total: number) => void,
-  ): Promise<Result<OpenedDisk, StartFault>>;
+export interface StorageNodePorts extends MirrorsPorts {
   /** A durable record of this name; undefined where nothing can be kept. */
   openRecord(name: string): RecordFile | undefined;
 }
@@ -46,6 +31,8 @@ export interface OpenDevice {
   readonly identity: Identity;
   readonly device: ServedDevice;
   readonly unit: LogicalUnit;
+  /** This node's part in it, where partners have others. */
+  readonly mirror: OpenMirror | undefined;
 }
 
 const PRODUCT = 'VIRTUAL DISK';
@@ -58,11 +45,15 @@ export async function openDevice(
   options: {
     readonly incarnation: number;
     readonly durable: boolean;
+    readonly cluster: ClusterSpec | undefined;
+    /** Ends every session that uses the device. */
+    dropSessions(device: string, reason: string): void;
     readonly ports: StorageNodePorts;
     readonly onProgress: (done: number, total: number) => void;
   },
 ): Promise<Result<OpenDevice, StartFault>> {
   const { ports, incarnation } = options;
+  if (spec.kind === 'mirror') return openMirrored(spec, options);
   const store = spec.kind === 'ram' ? await openRam(spec) : await openFile(spec, ports, options.onProgress);
   if (!store.ok) return store;
   const identity = spec.kind === 'ram' ? renewed(spec.identity, incarnation, ports.crypto) : spec.identity;
@@ -84,7 +75,31 @@ export async function openDevice(
     crypto: ports.crypto,
     reservations: reservations.value,
   });
-  return ok({ spec, identity, device, unit });
+  return ok({ spec, identity, device, unit, mirror: undefined });
+}
+
+async function openMirrored(
+  spec: MirrorDeviceSpec,
+  options: Parameters<typeof openDevice>[1],
+): Promise<Result<OpenDevice, StartFault>> {
+  const { ports, cluster } = options;
+  assert(cluster !== undefined, 'a mirrored device has a cluster');
+  const events = {
+    dropSessions: (reason: string) => options.dropSessions(spec.name, reason),
+    onChanged: () => undefined,
+  };
+  const opened = await openMirror(spec, cluster, ports, events, options.onProgress);
+  if (!opened.ok) return opened;
+  const { identity } = spec;
+  const device = servedDevice(opened.value.host.device, spec.physicalBlockExponent);
+  const unit = createLogicalUnit({
+    device,
+    identity: { product: PRODUCT, revision: REVISION, serial: identity.serial, naa: hexBytes(identity.naa) },
+    removable: spec.removable,
+    clock: ports.clock,
+    crypto: ports.crypto,
+  });
+  return ok({ spec, identity, device, unit, mirror: opened.value });
 }
 
 async function reservationsOf(
@@ -158,15 +173,4 @@ function configuration(spec: DeviceSpec, why: string): StartFault {
 
 function system(spec: DeviceSpec, why: string): StartFault {
   return { reason: 'system', message: `Device ${spec.name} cannot be served: ${why}.` };
-}
-
-function hexBytes(text: string): Uint8Array {
-  assert(text.length % 2 === 0, 'hex: whole bytes');
-  return Uint8Array.from({ length: text.length / 2 }, (_, at) =>
-    Number.parseInt(text.slice(2 * at, 2 * at + 2), 16),
-  );
-}
-
-function hexText(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }

@@ -2,7 +2,7 @@
  * What the supervisor and an engine say to each other. Both ends are the same build of the same program, so there is
  * no version. Values are structured-cloned.
  *
- *   supervisor → engine   start · connection (with the socket) · drain
+ *   supervisor → engine   start · connection, partner (with the socket) · drain
  *   engine → supervisor   progress* · ready | refused · statistics* · drained
  */
 
@@ -18,6 +18,11 @@ export type ToEngine =
       readonly head: Uint8Array;
       /** Login Responses already sent on it (RFC 7143 §6.1, C bit). */
       readonly answered: number;
+    }
+  | {
+      /** Another node's; a socket travels with it. */
+      readonly kind: 'partner';
+      readonly head: Uint8Array;
     }
   /** Ask initiators to log out, finish what runs, flush, then say `drained`; over at the latest after this time. */
   | { readonly kind: 'drain'; readonly withinMs: number };

@@ -3,6 +3,9 @@
  * names are resolved, all defaults decided (management/plan.ts); an engine only does what stands here.
  */
 
+import type { Uuid } from '../base/uuid.ts';
+import type { Site } from '../cluster/configuration.ts';
+import type { JournalStrategy } from '../journal/recovery.ts';
 import type { BlockLength, WriteCache } from '../ports/block-device.ts';
 import type { DigestAlgorithm } from '../ports/crypto.ts';
 
@@ -42,7 +45,62 @@ export interface RamDeviceSpec extends DeviceCommon {
   readonly length: number;
 }
 
-export type DeviceSpec = FileDeviceSpec | RamDeviceSpec;
+/** This node's part in a device that two to four nodes mirror. */
+export interface MirrorDeviceSpec extends DeviceCommon {
+  readonly kind: 'mirror';
+  /** The same on all nodes. */
+  readonly id: Uuid;
+  /** The copy. */
+  readonly path: string;
+  /** Bytes. */
+  readonly length: number;
+  /** Superblock and journal. */
+  readonly recordsPath: string;
+  readonly site: Site;
+  readonly journal: JournalStrategy;
+}
+
+export type DeviceSpec = FileDeviceSpec | RamDeviceSpec | MirrorDeviceSpec;
+
+/** A device that this node has no copy of, and votes about. */
+export interface WitnessSpec {
+  readonly name: string;
+  readonly id: Uuid;
+  readonly blockLength: BlockLength;
+  readonly length: number;
+  readonly recordsPath: string;
+  readonly site: Site;
+}
+
+export interface PartnerLinkSpec {
+  readonly kind: 'sync' | 'heartbeat';
+  /** Address of this node to send from; undefined: what the system chooses. */
+  readonly local: string | undefined;
+  /** 'address:port' of the partner. */
+  readonly remote: string;
+}
+
+/** Another node of the cluster. */
+export interface PartnerSpec {
+  readonly name: string;
+  readonly node: number;
+  /** In the same order as the partner has them. */
+  readonly links: readonly PartnerLinkSpec[];
+}
+
+/** Who this node is among others. */
+export interface ClusterSpec {
+  readonly name: string;
+  /** Name of this node, as its certificate has it. */
+  readonly nodeName: string;
+  /** 1 to 15. */
+  readonly node: number;
+  /** Directory with `ca.crt`, `node.crt` and `node.key`. */
+  readonly certificates: string;
+  readonly partners: readonly PartnerSpec[];
+  /** Reads are confirmed by partners before they are answered: the clock of this machine may stand still. */
+  readonly confirmsReads: boolean;
+}
 
 export interface Credentials {
   readonly user: string;
@@ -100,7 +158,9 @@ export interface EngineSpec {
   /** Small durable records go here; undefined: nothing outlives the process. */
   readonly stateDirectory: string | undefined;
   readonly keepAlive: KeepAliveSpec;
+  readonly cluster: ClusterSpec | undefined;
   readonly devices: readonly DeviceSpec[];
+  readonly witnessed: readonly WitnessSpec[];
   readonly targets: readonly TargetSpec[];
   /** Targets of the other engines, which discovery (engine 0) lists and nobody logs in to here. */
   readonly announced: readonly TargetSpec[];

@@ -1,5 +1,9 @@
 /** What an engine tells of itself, once a second: for `lockstep status`, metrics and the console. Plain data. */
 
+import type { Role } from '../cluster/messages.ts';
+import type { ResyncProgress } from '../replication/resync-source.ts';
+import type { LinkStatistics } from './mirror/partner-links.ts';
+
 export interface SessionStatistics {
   readonly initiatorName: string;
   /** Undefined for a discovery session. */
@@ -9,9 +13,24 @@ export interface SessionStatistics {
   readonly commands: number;
 }
 
+/** This node's part in a mirrored device. Nodes are told by their numbers. */
+export interface MirrorStatistics {
+  readonly role: Role;
+  /** Reads and writes of initiators are answered here now. */
+  readonly isServing: boolean;
+  readonly term: number;
+  readonly members: readonly number[];
+  readonly learners: readonly number[];
+  /** Why the copy of this node takes no part; undefined: it does, or it is not open. */
+  readonly failure: string | undefined;
+  /** Copies that this node brings up to date. */
+  readonly resyncs: readonly ResyncProgress[];
+  readonly links: readonly LinkStatistics[];
+}
+
 export interface DeviceStatistics {
   readonly name: string;
-  readonly kind: 'file' | 'ram';
+  readonly kind: 'file' | 'ram' | 'mirror';
   readonly bytes: number;
   readonly readOnly: boolean;
   readonly naa: string;
@@ -19,6 +38,12 @@ export interface DeviceStatistics {
   readonly writes: number;
   readonly bytesRead: number;
   readonly bytesWritten: number;
+  readonly mirror: MirrorStatistics | undefined;
+}
+
+export interface WitnessStatistics {
+  readonly name: string;
+  readonly mirror: MirrorStatistics;
 }
 
 export interface EngineStatistics {
@@ -26,4 +51,6 @@ export interface EngineStatistics {
   readonly pid: number;
   readonly sessions: readonly SessionStatistics[];
   readonly devices: readonly DeviceStatistics[];
+  /** Mirrored devices of others that this node votes about. */
+  readonly witnessed: readonly WitnessStatistics[];
 }

@@ -17,8 +17,10 @@ import { createTargetDevice } from '../scsi/target-device.ts';
 import { openDevice, type OpenDevice, type StorageNodePorts } from './devices.ts';
 import { iscsiTarget } from './iscsi-target.ts';
 import type { StartFault } from './messages.ts';
+import { type OpenMirror, openWitness } from './mirrors.ts';
+import type { MirrorHost } from './mirror/mirror-host.ts';
 import type { EngineSpec } from './spec.ts';
-import type { DeviceStatistics, EngineStatistics } from './statistics.ts';
+import type { DeviceStatistics, EngineStatistics, MirrorStatistics } from './statistics.ts';
 
 /** What initiators get to log out by themselves on a stop. */
 const LOGOUT_MS_MAX = 3000;
@@ -37,24 +39,33 @@ export async function openStorageNode(
   onProgress: (device: string, done: number, total: number) => void,
 ): Promise<Result<StorageNode, StartFault>> {
   const devices = new Map<string, OpenDevice>();
+  let sessions: DeviceSessions | undefined;
   for (const device of spec.devices) {
     const opened = await openDevice(device, {
       incarnation: spec.incarnation,
       durable: spec.stateDirectory !== undefined,
+      cluster: spec.cluster,
+      dropSessions: (name, reason) => sessions?.drop(name, reason),
       ports,
       onProgress: (done, total) => onProgress(device.name, done, total),
     });
     if (!opened.ok) {
-      await Promise.all(Array.from(devices.values(), (other) => other.device.close()));
+      await closeAll(devices, new Map());
       return opened;
     }
     devices.set(device.name, opened.value);
     ports.trace('info', 'device.opened', { device: device.name, naa: opened.value.identity.naa });
   }
+  const witnesses = await openWitnesses(spec, ports);
+  if (!witnesses.ok) {
+    await closeAll(devices, new Map());
+    return witnesses;
+  }
   const iscsi = createIscsi(spec, devices, ports);
+  sessions = sessionsOf(spec, iscsi);
   return ok({
     accept: (stream, answered) => iscsi.accept(stream, { answered }),
-    drain: (withinMs) => drain(iscsi, devices, ports, withinMs),
+    drain: (withinMs) => drain(iscsi, devices, witnesses.value, ports, withinMs),
     statistics: () => ({
       engine: spec.engine,
       sessions: iscsi.sessions().map((session) => ({
@@ -64,6 +75,10 @@ export async function openStorageNode(
         commands: session.commands,
       })),
       devices: Array.from(devices.values(), statisticsOf),
+      witnessed: Array.from(witnesses.value, ([name, { host }]) => ({
+        name,
+        mirror: mirrorStatistics(host),
+      })),
     }),
   });
 }
@@ -118,16 +133,78 @@ function createIscsi(
 async function drain(
   iscsi: IscsiNode,
   devices: ReadonlyMap<string, OpenDevice>,
+  witnesses: ReadonlyMap<string, OpenMirror>,
   ports: StorageNodePorts,
   withinMs: number,
 ): Promise<void> {
   ports.trace('info', 'engine.draining', { sessions: iscsi.sessions().length });
   // The rest is for tasks that run and for the flush.
   await iscsi.stop(true, Math.min(LOGOUT_MS_MAX, withinMs / 2));
-  await Promise.all(Array.from(devices.values(), ({ device }) => device.close()));
+  await closeAll(devices, witnesses);
 }
 
-function statisticsOf({ spec, identity, device }: OpenDevice): DeviceStatistics {
+async function openWitnesses(
+  spec: EngineSpec,
+  ports: StorageNodePorts,
+): Promise<Result<ReadonlyMap<string, OpenMirror>, StartFault>> {
+  const witnesses = new Map<string, OpenMirror>();
+  for (const witnessed of spec.witnessed) {
+    assert(spec.cluster !== undefined, 'a witness is one in a cluster');
+    const opened = await openWitness(witnessed, spec.cluster, ports);
+    if (!opened.ok) {
+      await closeAll(new Map(), witnesses);
+      return opened;
+    }
+    witnesses.set(witnessed.name, opened.value);
+  }
+  return ok(witnesses);
+}
+
+async function closeAll(
+  devices: ReadonlyMap<string, OpenDevice>,
+  witnesses: ReadonlyMap<string, OpenMirror>,
+): Promise<void> {
+  const close = async ({ host, close: letGo }: OpenMirror): Promise<void> => {
+    await host.stop();
+    await letGo();
+  };
+  await Promise.all([
+    ...Array.from(devices.values(), ({ device, mirror }) =>
+      mirror === undefined ? device.close() : close(mirror),
+    ),
+    ...Array.from(witnesses.values(), close),
+  ]);
+}
+
+/** Sessions by what they use. */
+interface DeviceSessions {
+  drop(device: string, reason: string): void;
+}
+
+function sessionsOf({ targets }: EngineSpec, iscsi: IscsiNode): DeviceSessions {
+  return {
+    drop(device, reason) {
+      for (const { name, luns } of targets)
+        if (luns.some((lun) => lun.device === device)) iscsi.dropSessions(name, reason);
+    },
+  };
+}
+
+function mirrorStatistics(host: MirrorHost): MirrorStatistics {
+  const { state, failure, node, links } = host;
+  return {
+    role: state?.role ?? 'failed',
+    isServing: state?.isServing ?? false,
+    term: state?.configuration.term ?? 0,
+    members: state?.configuration.members ?? [],
+    learners: state?.configuration.learners ?? [],
+    failure,
+    resyncs: node?.replica.source.progress ?? [],
+    links,
+  };
+}
+
+function statisticsOf({ spec, identity, device, mirror }: OpenDevice): DeviceStatistics {
   const { geometry, counts } = device;
   return {
     name: spec.name,
@@ -139,5 +216,6 @@ function statisticsOf({ spec, identity, device }: OpenDevice): DeviceStatistics 
     writes: counts.writes,
     bytesRead: counts.blocksRead * geometry.blockLength,
     bytesWritten: counts.blocksWritten * geometry.blockLength,
+    mirror: mirror && mirrorStatistics(mirror.host),
   };
 }

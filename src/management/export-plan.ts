@@ -78,7 +78,9 @@ export function planExport(
     })),
     engines: options.engines,
     keepAlive: DEFAULT_KEEP_ALIVE,
+    cluster: undefined,
     devices,
+    witnessed: [],
     targets: [
       {
         name,

@@ -13,6 +13,8 @@ function planOf(engines: number, targets: Readonly<Record<string, readonly strin
     portals: [{ address: '192.0.2.1:0', announce: undefined }],
     engines,
     keepAlive: DEFAULT_KEEP_ALIVE,
+    cluster: undefined,
+    witnessed: [],
     devices: names.map((name) => ({
       kind: 'ram',
       name,

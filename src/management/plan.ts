@@ -5,7 +5,15 @@
 
 import { createHash } from 'node:crypto';
 import os from 'node:os';
-import type { DeviceSpec, EngineSpec, Identity, KeepAliveSpec, TargetSpec } from '../engine/spec.ts';
+import type {
+  ClusterSpec,
+  DeviceSpec,
+  EngineSpec,
+  Identity,
+  KeepAliveSpec,
+  TargetSpec,
+  WitnessSpec,
+} from '../engine/spec.ts';
 
 export interface NodePlan {
   readonly name: string;
@@ -13,8 +21,15 @@ export interface NodePlan {
   readonly portals: readonly PortalPlan[];
   readonly engines: number;
   readonly keepAlive: KeepAliveSpec;
+  readonly cluster: ClusterPlan | undefined;
   readonly devices: readonly DeviceSpec[];
+  readonly witnessed: readonly WitnessSpec[];
   readonly targets: readonly TargetSpec[];
+}
+
+export interface ClusterPlan extends ClusterSpec {
+  /** Where partners reach this node: 'address:port'. */
+  readonly listen: readonly string[];
 }
 
 export interface PortalPlan {
@@ -94,7 +109,10 @@ export function engineSpecs(plan: NodePlan, bound: readonly string[]): readonly 
       incarnation: 0,
       stateDirectory: plan.stateDirectory,
       keepAlive: plan.keepAlive,
+      cluster: plan.cluster,
       devices: plan.devices.filter((device) => used.has(device.name)),
+      // Voting is no work; which engine does it does not matter.
+      witnessed: engine === 0 ? plan.witnessed : [],
       targets: own,
       announced: engine === 0 ? targets.filter((target) => owners.get(target.name) !== 0) : [],
     };

@@ -7,6 +7,7 @@
  */
 
 import type { LoginRouter, LoginRouterOptions } from '../engine/login-router.ts';
+import type { PartnerRouter, PartnerRouterOptions } from '../engine/partner-router.ts';
 import type { FromEngine, StartFault, ToEngine } from '../engine/messages.ts';
 import type { EngineSpec } from '../engine/spec.ts';
 import { fail, ok, type Result } from '../base/result.ts';
@@ -31,6 +32,7 @@ export interface SupervisorOptions {
   readonly clock: Clock;
   readonly trace: Trace;
   readonly createRouter: (options: LoginRouterOptions) => LoginRouter;
+  readonly createPartnerRouter: (options: PartnerRouterOptions) => PartnerRouter;
   /** A long step at the start, allocation of an image. */
   readonly onProgress: (device: string, done: number, total: number) => void;
 }
@@ -69,6 +71,7 @@ class NodeSupervisor implements Supervisor {
   #slots: readonly Slot[] = [];
   #control: Keeper | undefined;
   #router: LoginRouter | undefined;
+  #partnerRouter: PartnerRouter | undefined;
   #stopping: Promise<boolean> | undefined;
 
   constructor(options: SupervisorOptions) {
@@ -88,9 +91,19 @@ class NodeSupervisor implements Supervisor {
       bound.push(listener.value);
     }
     const portals = bound.map((listener) => listener.address);
+    for (const address of plan.cluster?.listen ?? []) {
+      const listener = await listen(address, (arrival) => {
+        if (this.#partnerRouter === undefined) arrival.drop();
+        else this.#partnerRouter.arrive(arrival);
+      });
+      if (!listener.ok) return fail(listener.fault);
+      bound.push(listener.value);
+    }
     const targets = plan.targets.map((target) => target.name);
     const specs = engineSpecs(plan, portals);
     const controlStarted = this.#startControl(portals);
+    // Engines come to serve with the help of their partners.
+    if (plan.cluster !== undefined) this.#partnerRouter = this.#routePartners(specs);
     const fault = await this.#startEngines(specs);
     if (fault !== undefined) return fail(fault);
     this.#router = this.#createRouter(specs);
@@ -117,6 +130,7 @@ class NodeSupervisor implements Supervisor {
     });
     await Promise.all(this.#listeners.map((listener) => listener.close()));
     this.#router?.stop();
+    this.#partnerRouter?.stop();
     trace('info', 'portals.closed');
     const drain: ToEngine = { kind: 'drain', withinMs: DRAIN_MS_MAX };
     await Promise.all(this.#slots.map((slot) => end(slot.keeper, drain)));
@@ -233,6 +247,26 @@ class NodeSupervisor implements Supervisor {
 
   #toControl(message: ToControl): void {
     this.#control?.child?.send(message);
+  }
+
+  #routePartners(specs: readonly EngineSpec[]): PartnerRouter {
+    const { createPartnerRouter, clock, trace } = this.#options;
+    const owners = new Map<string, number>();
+    for (const { engine, devices, witnessed } of specs) {
+      for (const device of devices) if (device.kind === 'mirror') owners.set(device.id, engine);
+      for (const { id } of witnessed) owners.set(id, engine);
+    }
+    return createPartnerRouter({
+      clock,
+      trace,
+      ownerOf: (device) => owners.get(device),
+      handOver: (engine, arrival, head) => {
+        const child = this.#slots[engine]?.keeper?.child;
+        // It tries again; by then the engine may be back.
+        if (child === undefined) return arrival.drop();
+        child.handOver({ kind: 'partner', head } satisfies ToEngine, arrival);
+      },
+    });
   }
 
   #createRouter(specs: readonly EngineSpec[]): LoginRouter {

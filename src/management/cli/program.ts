@@ -3,6 +3,7 @@
 import { Command, Option } from 'commander';
 import { ENGINES_MAX } from '../config/schema.ts';
 import { DEFAULT_PORTAL, type ExportOptions } from '../export-plan.ts';
+import { type ClusterActions, clusterCommands } from './cluster-commands.ts';
 import { json, list, logLevel, sector, size, sizes, wholeNumber } from './options.ts';
 
 export interface Common {
@@ -10,7 +11,7 @@ export interface Common {
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
 }
 
-export interface Actions {
+export interface Actions extends ClusterActions {
   export(
     files: readonly string[],
     options: ExportOptions & Common & { readonly state?: string },
@@ -47,6 +48,7 @@ export function createProgram(version: string, actions: Actions): Command {
   statusCommand(program, actions);
   configCommand(program, actions);
   clusterCommand(program, actions);
+  clusterCommands(program, actions);
   return program;
 }
 

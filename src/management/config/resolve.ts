@@ -7,14 +7,23 @@ import { readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { fail, ok, type Result } from '../../base/result.ts';
 import type { ChapSpec, Credentials, DeviceSpec, LunSpec, TargetSpec } from '../../engine/spec.ts';
-import { identityOf, type NodePlan, PORTAL_GROUP_TAG } from '../plan.ts';
+import { type ClusterPlan, identityOf, type NodePlan, PORTAL_GROUP_TAG } from '../plan.ts';
 import { type ConfigFault, reasonOf } from './load.ts';
 import { hostName, nameFromAlias } from './names.ts';
+import {
+  type ClusterContext,
+  clusterOf,
+  isWitnessed,
+  mirrorIdentity,
+  mirrorOf,
+  witnessOf,
+} from './resolve-cluster.ts';
 import {
   type ConfigFile,
   type CredentialsTable,
   type DeviceTable,
   LUN_NUMBER_MAX,
+  NODE_NUMBER_MAX,
   SECRET_BYTES_MAX,
   SECRET_BYTES_MIN,
   type TargetTable,
@@ -43,10 +52,13 @@ export function resolveConfig(
     '[[device]] name',
     faults,
   );
-  if (portals.length === 0) {
+  const witnessed = config.device.filter((table) => isWitnessed(table, node));
+  const served = config.device.filter((table) => !isWitnessed(table, node));
+  const isWitness = witnessed.length > 0 && served.length === 0;
+  if (portals.length === 0 && !isWitness) {
     faults.push({ place: '', message: 'there is no [[portal]]: write one with address = "ADDRESS:3260"' });
   }
-  if (config.target.length === 0) {
+  if (config.target.length === 0 && !isWitness) {
     faults.push({ place: '', message: 'there is no [[target]]: nothing would be served' });
   }
   const targets = config.target.map((table, index) => {
@@ -59,6 +71,11 @@ export function resolveConfig(
     faults,
   );
   uniquePaths(config.device, options.directory, faults);
+  const context = { ...options, config, nodeName: node, faults };
+  const cluster = clusterOf(context);
+  const devices = served.flatMap((table) => deviceOf(table, options, cluster, context) ?? []);
+  const witnesses = witnessed.flatMap((table) => witnessOf(table, cluster, context) ?? []);
+  mirroredTargets(config, faults);
   if (faults.length > 0) return fail(faults);
   return ok({
     name: node,
@@ -69,15 +86,32 @@ export function resolveConfig(
       pingAfterSeconds: config.node.ping_after_seconds,
       deadAfterSeconds: config.node.dead_after_seconds,
     },
-    devices: config.device.map((table) => deviceOf(table, options)),
+    cluster,
+    devices,
+    witnessed: witnesses,
     targets,
   });
 }
 
-function deviceOf(table: DeviceTable, options: ResolveOptions): DeviceSpec {
+function deviceOf(
+  table: DeviceTable,
+  options: ResolveOptions,
+  cluster: ClusterPlan | undefined,
+  context: ClusterContext,
+): DeviceSpec | undefined {
+  if (table.kind === 'mirror') {
+    const mirror = mirrorOf(table, cluster, context);
+    return mirror && { ...commonOf(table, mirrorIdentity(table)), ...mirror };
+  }
   const seed = table.serial === undefined ? [options.nodeId, table.name] : ['serial', table.serial];
   const volatile = table.kind === 'ram' && table.serial === undefined ? [options.startId] : [];
-  const common = {
+  const common = commonOf(table, identityOf([...seed, ...volatile], table.serial));
+  if (table.kind === 'ram') return { ...common, kind: 'ram', length: table.size };
+  return { ...common, kind: 'file', path: path.resolve(options.directory, table.path), length: table.size };
+}
+
+function commonOf(table: DeviceTable, identity: DeviceSpec['identity']) {
+  return {
     name: table.name,
     blockLength: table.sector,
     physicalBlockExponent:
@@ -88,10 +122,8 @@ function deviceOf(table: DeviceTable, options: ResolveOptions): DeviceSpec {
     readOnly: table.read_only,
     writeCache: table.write_cache,
     removable: table.removable,
-    identity: identityOf([...seed, ...volatile], table.serial),
+    identity,
   };
-  if (table.kind === 'ram') return { ...common, kind: 'ram', length: table.size };
-  return { ...common, kind: 'file', path: path.resolve(options.directory, table.path), length: table.size };
 }
 
 interface TargetContext {
@@ -126,13 +158,39 @@ function targetOf(table: TargetTable, context: TargetContext): TargetSpec {
     alias: table.alias,
     portals,
     portalGroupTag: PORTAL_GROUP_TAG,
-    relativeTargetPort: context.index + 1,
+    relativeTargetPort: portOf(table, context),
     luns: lunsOf(table, context),
     allow: table.allow === undefined || table.allow.includes('*') ? undefined : table.allow,
     chap: table.chap === undefined ? undefined : chapOf(table.chap, context),
     digests: table.digests,
     sendTargetsInNormalSession: table.send_targets_in_normal_session,
   };
+}
+
+/**
+ * A mirrored device is behind one target on each of its nodes, whose port has the node's number: so all nodes know all
+ * ports. In a cluster other targets have numbers beyond those.
+ */
+function portOf(table: TargetTable, { config, index }: TargetContext): number {
+  if (config.cluster === undefined) return index + 1;
+  return isMirrored(table, config) ? config.cluster.node : NODE_NUMBER_MAX + 1 + index;
+}
+
+function isMirrored({ luns }: TargetTable, { device: devices }: ConfigFile): boolean {
+  return luns.some(({ device }) => devices.some(({ name, kind }) => name === device && kind === 'mirror'));
+}
+
+/** What their ports are numbered by. */
+function mirroredTargets(config: ConfigFile, faults: ConfigFault[]): void {
+  for (const { name, kind } of config.device) {
+    if (kind !== 'mirror') continue;
+    const targets = config.target.filter(({ luns }) => luns.some(({ device }) => device === name));
+    if (targets.length > 1)
+      faults.push({
+        place: `[[device]] "${name}"`,
+        message: 'a mirrored device is behind one target on each node, and here it is behind several',
+      });
+  }
 }
 
 /** Those without a number get the lowest that is free: the first is LUN 0, the next LUN 1. */
@@ -233,7 +291,7 @@ function unique(values: readonly string[], place: string, faults: ConfigFault[])
 
 function uniquePaths(devices: readonly DeviceTable[], directory: string, faults: ConfigFault[]): void {
   const paths = devices.flatMap((device) =>
-    device.kind === 'file' ? [path.resolve(directory, device.path)] : [],
+    device.kind === 'ram' || device.path === undefined ? [] : [path.resolve(directory, device.path)],
   );
   unique(paths, '[[device]] path', faults);
 }

@@ -15,6 +15,10 @@ const KEEP_ALIVE_SECONDS_MAX = 3600;
 export const SECRET_BYTES_MIN = 12;
 export const SECRET_BYTES_MAX = 255;
 export const LUN_NUMBER_MAX = 16383;
+/** Stamps of changes have four bits for the node. */
+export const NODE_NUMBER_MAX = 15;
+const PARTNERS_MAX = 14;
+export const COPIES_MAX = 4;
 /** Read-only media and rescue systems use small ones; a disk below this is a mistake. */
 const SIZE_BYTES_MIN = 4096;
 
@@ -39,6 +43,11 @@ const size = z
     }
     return bytes.ok ? bytes.value : 0;
   });
+
+const number = z
+  .int({ error: 'write a whole number' })
+  .min(1, 'the smallest number of a node is 1')
+  .max(NODE_NUMBER_MAX, `the largest number of a node is ${NODE_NUMBER_MAX}`);
 
 const sector = z.union([z.literal(512), z.literal(4096)], { error: 'write 512 or 4096' });
 
@@ -87,13 +96,30 @@ const common = {
   serial: serial.optional(),
 };
 
+const mirror = {
+  id: text('an identifier').regex(/^[0-9a-f]{32}$/, 'write 32 hexadecimal digits, the same on all nodes'),
+  path: text('a path').optional(),
+  records: text('a path').optional(),
+  size,
+  nodes: z
+    .array(text('the name of a node'), { error: 'write a list of names of nodes, the preferred one first' })
+    .min(2, 'name at least two nodes')
+    .max(COPIES_MAX, `at most ${COPIES_MAX} nodes have a copy`),
+  strategy: oneOf(['heartbeat', 'majority']).default('heartbeat'),
+  isolation: oneOf(['suspend-low', 'continue']).optional(),
+  witness: text('the name of a node').optional(),
+  journal: oneOf(['continuous', 'failure', 'ram']).default('continuous'),
+  power_protected: flag.default(false),
+};
+
 const device = z.discriminatedUnion(
   'kind',
   [
     z.strictObject({ ...common, kind: z.literal('file'), path: text('a path'), size: size.optional() }),
     z.strictObject({ ...common, kind: z.literal('ram'), size }),
+    z.strictObject({ ...common, kind: z.literal('mirror'), ...mirror }),
   ],
-  { error: 'write kind = "file" or kind = "ram"' },
+  { error: 'write kind = "mirror", kind = "file" or kind = "ram"' },
 );
 
 const address = text('an address such as "192.0.2.1:3260"').regex(
@@ -104,6 +130,28 @@ const address = text('an address such as "192.0.2.1:3260"').regex(
 const portal = z
   .strictObject({ address, announce: z.array(address).min(1, 'name at least one address').optional() })
   .transform((table) => ({ address: table.address, announce: table.announce }));
+
+const cluster = z.strictObject({
+  name: text('the name of the cluster'),
+  node: number,
+  certificates: text('a path'),
+  listen: z.array(address, { error: 'write a list of addresses' }).min(1, 'name at least one address'),
+  confirm_reads: flag.optional(),
+});
+
+const link = z.strictObject({
+  kind: oneOf(['sync', 'heartbeat']),
+  local: text('an address without a port').optional(),
+  remote: address,
+});
+
+const partner = z.strictObject({
+  name: text('the name of a node'),
+  node: number,
+  links: z
+    .array(link, { error: 'write a list such as [{ kind = "sync", remote = "192.0.2.2:3262" }]' })
+    .min(1, 'name at least one link'),
+});
 
 const lun = z.strictObject({
   device: text('the name of a device'),
@@ -142,6 +190,11 @@ const target = z.strictObject({
 
 export const fileSchema = z.strictObject({
   node: node.prefault({}),
+  cluster: cluster.optional(),
+  partner: z
+    .array(partner, { error: 'write each partner as a [[partner]] table' })
+    .max(PARTNERS_MAX, `at most ${PARTNERS_MAX} partners`)
+    .default([]),
   device: z.array(device, { error: 'write each device as a [[device]] table' }).default([]),
   portal: z.array(portal, { error: 'write each portal as a [[portal]] table' }).default([]),
   target: z.array(target, { error: 'write each target as a [[target]] table' }).default([]),
@@ -149,5 +202,6 @@ export const fileSchema = z.strictObject({
 
 export type ConfigFile = z.output<typeof fileSchema>;
 export type DeviceTable = ConfigFile['device'][number];
+export type MirrorTable = Extract<DeviceTable, { readonly kind: 'mirror' }>;
 export type TargetTable = ConfigFile['target'][number];
 export type CredentialsTable = z.output<typeof credentials>;

@@ -1,0 +1,238 @@
+/**
+ * One mirrored device on this node, for as long as it is configured: its copy is opened, serves or votes, fails, and is
+ * opened again when its disks are still. A witness is one that has no copy.
+ *
+ *   start ──► open (records are read) ──► running ──copy failed──► votes on; REOPEN_MS later: still ──► open again
+ *                                            └──stop──► stopped in order, or not
+ *
+ * Invariant: of one copy at most one MirrorNode is alive; the next begins when everything of the last has ended.
+ */
+
+import { fail, ok, type Result } from '../../base/result.ts';
+import type { Uuid } from '../../base/uuid.ts';
+import type { Site } from '../../cluster/configuration.ts';
+import type { JournalStrategy } from '../../journal/recovery.ts';
+import type { BlockDevice } from '../../ports/block-device.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { Crc32c, Crypto } from '../../ports/crypto.ts';
+import type { Disk } from '../../ports/disk.ts';
+import type { PartnerNetwork } from '../../ports/partner-network.ts';
+import type { Trace } from '../../ports/trace.ts';
+import type { VoteStore } from '../../ports/vote-store.ts';
+import type { WritePolicy } from '../../replication/ports.ts';
+import { hexText } from '../hex.ts';
+import { MirrorDevice } from './mirror-device.ts';
+import { MirrorNode } from './mirror-node.ts';
+import { type LinkStatistics, type PartnerEvents, PartnerLinks } from './partner-links.ts';
+import type { MirrorState } from './state.ts';
+import { MirrorWire } from './wire.ts';
+
+export interface MirrorHostOptions {
+  readonly self: number;
+  readonly device: Uuid;
+  readonly copyId: Uuid;
+  readonly site: Site;
+  readonly policy: WritePolicy;
+  readonly journal: JournalStrategy;
+  readonly slotCount: number;
+  /** Inside a machine whose clock may stand still. */
+  readonly confirmsReads: boolean;
+  /** The copy; of a witness: memory of the same size, which nothing is written to. */
+  readonly store: BlockDevice;
+  /** Superblock and journal. */
+  readonly records: Disk;
+  readonly votes: VoteStore | undefined;
+  readonly ports: MirrorHostPorts;
+}
+
+export interface MirrorHostPorts {
+  readonly clock: Clock;
+  readonly crypto: Crypto;
+  readonly crc32c: Crc32c;
+  readonly trace: Trace;
+  /** The device's links to its partners, none of them in use. */
+  openNetwork(): PartnerNetwork;
+  /** Of a process: unlike any other and above those before, on this node. */
+  nextIncarnation(): number;
+  /** Whatever initiators have sent so far is not looked at any more. */
+  dropSessions(reason: string): void;
+  /** What initiators are told may have changed. */
+  onChanged(): void;
+}
+
+/** A disk that has failed gets this long before it is tried again, and longer each time. */
+const REOPEN_MS = 3000;
+const REOPEN_MS_MAX = 60_000;
+/** Served for so long, a copy counts as sound again. */
+const SOUND_MS = 60_000;
+
+interface Running {
+  readonly node: MirrorNode;
+  readonly links: PartnerLinks;
+}
+
+export class MirrorHost {
+  readonly device: MirrorDevice;
+  readonly #options: MirrorHostOptions;
+  #running: Running | undefined;
+  /** Why the copy takes no part; undefined: it does. */
+  #failure: string | undefined;
+  #openedAt = 0;
+  #delayMs = REOPEN_MS;
+  #isStopping = false;
+
+  constructor(options: MirrorHostOptions) {
+    this.#options = options;
+    this.device = new MirrorDevice(options.store, options.ports.clock);
+  }
+
+  get node(): MirrorNode | undefined {
+    return this.#running?.node;
+  }
+
+  get state(): MirrorState | undefined {
+    return this.#running?.node.state;
+  }
+
+  get failure(): string | undefined {
+    return this.#failure;
+  }
+
+  get links(): readonly LinkStatistics[] {
+    return this.#running?.links.statistics ?? [];
+  }
+
+  /** Answers when the records were read; what is wrong with them is a sentence. */
+  async start(): Promise<Result<void, string>> {
+    const opened = await this.#open();
+    return opened ? ok(undefined) : fail('its records cannot be read, or a later version has written them');
+  }
+
+  /** Sessions are over before. True: the next start may rely on what is on the disks. */
+  async stop(): Promise<boolean> {
+    this.#isStopping = true;
+    const running = this.#running;
+    if (running === undefined) return false;
+    this.device.detach();
+    const isClean = await running.node.stop();
+    running.node.abandon();
+    running.links.close();
+    this.#running = undefined;
+    return isClean;
+  }
+
+  async #open(): Promise<boolean> {
+    const { device, self, site, records, store, copyId, votes, ports } = this.#options;
+    const { clock, crypto, trace, crc32c } = ports;
+    const incarnation = ports.nextIncarnation();
+    let links: PartnerLinks | undefined;
+    const node = await MirrorNode.open({
+      self,
+      device,
+      site,
+      incarnation,
+      policy: this.#options.policy,
+      journal: this.#options.journal,
+      slotCount: this.#options.slotCount,
+      confirmsReads: this.#options.confirmsReads,
+      store,
+      records,
+      copyId,
+      votes,
+      ports: {
+        clock,
+        trace,
+        random: () => randomOf(crypto),
+        newId: () => hexText(crypto.randomBytes(16)),
+        digest: (data) => hexText(crypto.digest('sha256', data)),
+        sendBeat: (to, beat) => links?.sendDatagram(to, beat),
+        sendControl: (to, message, onSync) => {
+          if (onSync) links?.send(to, { kind: 'control', message });
+          else links?.sendDatagram(to, message);
+        },
+        sendReplica: (to, message) => links?.send(to, { kind: 'replica', message }),
+        isCongested: (to) => links?.isCongested(to) ?? false,
+        dropSessions: (reason) => ports.dropSessions(reason),
+        onFailed: (reason) => this.#failed(reason),
+        onChanged: () => ports.onChanged(),
+      },
+    });
+    if (node === undefined) return false;
+    const { blockCount, blockLength } = store.geometry;
+    links = new PartnerLinks({
+      self,
+      device,
+      incarnation,
+      network: ports.openNetwork(),
+      clock,
+      trace,
+      createWire: () =>
+        new MirrorWire({
+          sender: { node: self, device },
+          device: { geometry: { blockCount, blockLength } },
+          crc32c,
+        }),
+      events: this.#eventsOf(node),
+    });
+    this.#running = { node, links };
+    this.#openedAt = clock.now();
+    this.#failure = undefined;
+    this.device.attach(node);
+    ports.onChanged();
+    return true;
+  }
+
+  #eventsOf(node: MirrorNode): PartnerEvents {
+    return {
+      onMessage: (from, message) => {
+        if (message.kind === 'replica') node.onReplica(from, message.message);
+        else node.onControl(from, message.message);
+      },
+      onDatagram: (from, message, on, answer) => {
+        if (message.kind === 'beat') {
+          const answered = node.onBeat(from, message, on === 'sync');
+          if (answered !== undefined) answer(answered);
+        } else if (message.kind === 'beatAnswer') node.onBeatAnswer(from, message);
+        else node.onControl(from, message);
+      },
+    };
+  }
+
+  #failed(reason: string): void {
+    const { clock, dropSessions } = this.#options.ports;
+    this.#failure = reason;
+    dropSessions(reason);
+    if (clock.now() - this.#openedAt > SOUND_MS) this.#delayMs = REOPEN_MS;
+    clock.after(this.#delayMs, () => void this.#reopen());
+    this.#delayMs = Math.min(2 * this.#delayMs, REOPEN_MS_MAX);
+  }
+
+  async #reopen(): Promise<void> {
+    const running = this.#running;
+    if (running === undefined || this.#isStopping) return;
+    const { clock, dropSessions, trace } = this.#options.ports;
+    await running.node.settled();
+    if (this.#isStopping) return;
+    this.device.detach();
+    dropSessions('the copy of this node is opened again');
+    running.node.abandon();
+    running.links.close();
+    this.#running = undefined;
+    await running.node.settled();
+    if (this.#isStopping || (await this.#open())) return;
+    trace('error', 'mirror.notReopened', { cause: 'its records cannot be read' });
+    clock.after(REOPEN_MS_MAX, () => void this.#openLater());
+  }
+
+  async #openLater(): Promise<void> {
+    if (this.#isStopping || this.#running !== undefined || (await this.#open())) return;
+    this.#options.ports.clock.after(REOPEN_MS_MAX, () => void this.#openLater());
+  }
+}
+
+const RANDOM_BYTES = 4;
+
+function randomOf(crypto: Crypto): number {
+  const bytes = crypto.randomBytes(RANDOM_BYTES);
+  return new DataView(bytes.buffer, bytes.byteOffset).getUint32(0) / 2 ** (8 * RANDOM_BYTES);
+}

@@ -1,0 +1,234 @@
+/** Opens this node's part in mirrored devices: a copy with its records, or, as a witness, records alone. */
+
+import { fail, ok, type Result } from '../base/result.ts';
+import type { Uuid } from '../base/uuid.ts';
+import type { Site } from '../cluster/configuration.ts';
+import { SUPERBLOCK_FILE_LENGTH } from '../cluster/superblock.ts';
+import { SLOTS_DEFAULT } from '../journal/activity-log.ts';
+import { journalLength } from '../journal/journal.ts';
+import type { JournalStrategy } from '../journal/recovery.ts';
+import type { BlockDevice, BlockLength } from '../ports/block-device.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Crc32c, Crypto } from '../ports/crypto.ts';
+import type { Disk } from '../ports/disk.ts';
+import type { PartnerNetwork } from '../ports/partner-network.ts';
+import type { Trace } from '../ports/trace.ts';
+import type { WritePolicy } from '../replication/ports.ts';
+import { openFlatStore } from '../store/flat-store.ts';
+import { createRamStore } from '../store/ram-store.ts';
+import { hexText } from './hex.ts';
+import type { StartFault } from './messages.ts';
+import { CopyRecords } from './mirror/copy-records.ts';
+import { MirrorHost } from './mirror/mirror-host.ts';
+import type { ClusterSpec, FileDeviceSpec, MirrorDeviceSpec, WitnessSpec } from './spec.ts';
+
+export interface OpenedDisk {
+  readonly disk: Disk;
+  /** The file was made just now; nothing that was kept for one of its name is about it. */
+  readonly fresh: boolean;
+}
+
+/** The doors of mirrors to the world. */
+export interface MirrorsPorts {
+  readonly clock: Clock;
+  readonly crypto: Crypto;
+  readonly crc32c: Crc32c;
+  readonly trace: Trace;
+  /** Opens, and where the specification says so creates, the file. */
+  openDisk(
+    spec: FileDeviceSpec,
+    onProgress: (done: number, total: number) => void,
+  ): Promise<Result<OpenedDisk, StartFault>>;
+  /** The file with superblock and journal, made with this length where it is missing. */
+  openRecords(path: string, length: number): Promise<Result<OpenedDisk, StartFault>>;
+  /** Links of this device to these partners; for one user at a time, who gets another when he is done. */
+  openNetwork(device: Uuid, partners: readonly number[]): PartnerNetwork;
+  nextIncarnation(): number;
+}
+
+export interface OpenMirror {
+  readonly host: MirrorHost;
+  /** Lets go of the disks; the host was stopped before. */
+  close(): Promise<void>;
+}
+
+export interface MirrorEvents {
+  dropSessions(reason: string): void;
+  onChanged(): void;
+}
+
+export async function openMirror(
+  spec: MirrorDeviceSpec,
+  cluster: ClusterSpec,
+  ports: MirrorsPorts,
+  events: MirrorEvents,
+  onProgress: (done: number, total: number) => void,
+): Promise<Result<OpenMirror, StartFault>> {
+  const records = await ports.openRecords(spec.recordsPath, recordsLength(spec));
+  if (!records.ok) return records;
+  // A new file in place of the one that the records are about would be taken for the copy.
+  const length = records.value.fresh ? spec.length : undefined;
+  const data = await ports.openDisk({ ...spec, kind: 'file', length }, onProgress);
+  if (!data.ok) {
+    await records.value.disk.close();
+    return records.value.fresh ? data : fail(withAdvice(data.fault, spec));
+  }
+  const close = async (): Promise<void> => {
+    await Promise.all([data.value.disk.close(), records.value.disk.close()]);
+  };
+  const store = openFlatStore({
+    disk: data.value.disk,
+    blockLength: spec.blockLength,
+    writeCache: 'back',
+    ...(spec.provisioning === 'thick' ? { thin: false } : {}),
+  });
+  const wrong = store.ok ? faultOfLength(spec, data.value.disk.length) : store.fault.message;
+  if (wrong !== undefined || !store.ok) {
+    await close();
+    return fail({ reason: 'configuration', message: `Device ${spec.name} cannot be served: ${wrong}.` });
+  }
+  const host = hostOf(
+    { ...spec, policy: spec.writeCache },
+    cluster,
+    store.value,
+    records.value.disk,
+    ports,
+    events,
+  );
+  return started(spec.name, host, close);
+}
+
+export async function openWitness(
+  spec: WitnessSpec,
+  cluster: ClusterSpec,
+  ports: MirrorsPorts,
+): Promise<Result<OpenMirror, StartFault>> {
+  const records = await ports.openRecords(spec.recordsPath, recordsLength(spec));
+  if (!records.ok) return records;
+  const { blockLength, length } = spec;
+  const nothing = createRamStore({ blockLength, blockCount: length / blockLength });
+  const events = { dropSessions: () => undefined, onChanged: () => undefined };
+  const part = { ...spec, policy: 'through', journal: 'ram' } as const;
+  const host = hostOf(part, cluster, nothing, records.value.disk, ports, events);
+  return started(spec.name, host, () => records.value.disk.close());
+}
+
+/** Bytes of the file with superblock and journal. */
+export function recordsLength({ length, blockLength, site }: Sized): number {
+  return SUPERBLOCK_FILE_LENGTH + journalLength(length / blockLength, blockLength, site.nodes.length);
+}
+
+interface Sized {
+  readonly length: number;
+  readonly blockLength: BlockLength;
+  readonly site: Site;
+}
+
+/** Two copies of one device never have the same. */
+export function copyIdOf(device: Uuid, node: number, crypto: Crypto): Uuid {
+  const bytes = new TextEncoder().encode(`copy of ${device} on ${node}`);
+  return hexText(crypto.digest('sha256', [bytes]).subarray(0, 16));
+}
+
+interface Part {
+  readonly name: string;
+  readonly id: Uuid;
+  readonly site: Site;
+  readonly policy: WritePolicy;
+  readonly journal: JournalStrategy;
+}
+
+function hostOf(
+  { name, id, site, policy, journal }: Part,
+  cluster: ClusterSpec,
+  store: BlockDevice,
+  records: Disk,
+  ports: MirrorsPorts,
+  events: MirrorEvents,
+): MirrorHost {
+  const { crypto, clock, crc32c } = ports;
+  const { strategy } = site;
+  const witness = strategy.kind === 'majority' ? strategy.witness : undefined;
+  const partners = [...site.nodes, ...(witness === undefined ? [] : [witness])].filter(
+    (node) => node !== cluster.node,
+  );
+  return new MirrorHost({
+    self: cluster.node,
+    device: id,
+    copyId: copyIdOf(id, cluster.node, crypto),
+    site,
+    policy,
+    journal,
+    slotCount: SLOTS_DEFAULT,
+    confirmsReads: cluster.confirmsReads,
+    store,
+    records,
+    votes: undefined,
+    ports: {
+      clock,
+      crypto,
+      crc32c,
+      trace: (level, event, fields) => ports.trace(level, event, { device: name, ...fields }),
+      openNetwork: () => ports.openNetwork(id, partners),
+      nextIncarnation: () => ports.nextIncarnation(),
+      dropSessions: (reason) => events.dropSessions(reason),
+      onChanged: () => events.onChanged(),
+    },
+  });
+}
+
+async function started(
+  name: string,
+  host: MirrorHost,
+  close: () => Promise<void>,
+): Promise<Result<OpenMirror, StartFault>> {
+  const start = await host.start();
+  if (start.ok) return ok({ host, close });
+  await close();
+  return fail({ reason: 'system', message: `Device ${name} cannot be served: ${start.fault}.` });
+}
+
+function withAdvice(fault: StartFault, { recordsPath }: MirrorDeviceSpec): StartFault {
+  const advice = `Its records ${recordsPath} are there: bring the file back (is its file system mounted?), or remove the records as well; then the copy is made anew from its partners.`;
+  return { ...fault, message: `${fault.message} ${advice}` };
+}
+
+function faultOfLength({ path, length }: MirrorDeviceSpec, found: number): string | undefined {
+  if (found === length) return undefined;
+  return `${path} has ${found} bytes, and all copies have ${length}; correct the size, or name another file`;
+}
+
+/**
+ * Makes the records of a copy (or a vote) of a new device. `members`: whose copies are equal from the start; all who have
+ * such records say the same. False: there are records already, and they are left as they are.
+ */
+export async function createRecords(
+  spec: MirrorDeviceSpec | WitnessSpec,
+  node: number,
+  members: readonly number[],
+  disk: Disk,
+  { crypto, clock }: Pick<MirrorsPorts, 'crypto' | 'clock'>,
+): Promise<Result<boolean, string>> {
+  const { id, blockLength, length } = spec;
+  const identity = {
+    device: id,
+    node,
+    copy: copyIdOf(id, node, crypto),
+    blockLength,
+    blockCount: length / blockLength,
+    writePolicy: 'kind' in spec ? spec.writeCache : 'through',
+    journal: 'kind' in spec ? spec.journal : 'ram',
+  } as const;
+  const records = new CopyRecords(disk, 0, identity, clock);
+  if (!(await records.load())) return fail('they cannot be read, or a later version has written them');
+  if (!records.isBlank || records.standing.promised > 0) return ok(false);
+  const seed = new TextEncoder().encode(`first epoch of ${id}: ${members.join()}`);
+  const first = {
+    term: 1,
+    id: hexText(crypto.digest('sha256', [seed]).subarray(0, 16)),
+    members: members.toSorted((a, b) => a - b),
+    learners: [],
+  };
+  const created = await records.create(first);
+  return created.ok ? ok(true) : fail('cause' in created.fault ? created.fault.cause : 'there is no room');
+}
