@@ -1,6 +1,6 @@
 /** The process a user starts: reads the command line and, for the commands that serve, is the supervisor. */
 
-import { mkdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { CommanderError } from 'commander';
 import type { Result } from './base/result.ts';
@@ -28,7 +28,6 @@ import { listen } from './runtime/listener.ts';
 import { createLog } from './runtime/log.ts';
 import { onStopSignals } from './runtime/signals.ts';
 
-const EXAMPLE_BYTES = 2 ** 30;
 const root = path.resolve(import.meta.dirname, '..');
 
 export async function runCommand(argv: readonly string[]): Promise<void> {
@@ -59,7 +58,6 @@ function ignoreGoneReader(error: NodeJS.ErrnoException): void {
 const actions: Actions = {
   export: exportDisks,
   serve,
-  start,
   status,
   checkConfig,
   clusterInit,
@@ -81,24 +79,6 @@ async function exportDisks(
   });
   if (plan.ok) await run(plan.value, options);
   else refuse(plan.fault);
-}
-
-async function start(
-  options: Common & { readonly portal: string; readonly directory: string },
-): Promise<void> {
-  const directory = path.resolve(options.directory);
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
-  await exportDisks([path.join(directory, 'example.img')], {
-    ...options,
-    size: EXAMPLE_BYTES,
-    sector: 512,
-    portal: [options.portal],
-    provisioning: 'thin',
-    writeCache: 'through',
-    digests: 'optional',
-    engines: 1,
-    state: path.join(directory, 'state'),
-  });
 }
 
 async function serve(options: Common & { readonly config: string }): Promise<void> {

@@ -5,9 +5,10 @@
 
 import { rmSync } from 'node:fs';
 import { fail, ok, type Result } from './base/result.ts';
-import { createRecords, recordsLength } from './engine/mirrors.ts';
-import type { MirrorDeviceSpec, WitnessSpec } from './engine/spec.ts';
+import { createRecords, firstRegister, recordsLength } from './engine/mirrors.ts';
+import type { ClusterSpec, MirrorDeviceSpec, WitnessSpec } from './engine/spec.ts';
 import { openDisk, openRecords } from './main-disk.ts';
+import { openStore } from './main-votes.ts';
 import type { NodePlan } from './management/plan.ts';
 import { systemClock } from './runtime/clock.ts';
 import { platformCrypto } from './runtime/crypto.ts';
@@ -52,6 +53,11 @@ export async function createMirror(
     );
   if (found !== spec.length)
     return fail(`${spec.path} has ${found} bytes and the device ${spec.length}: correct the size.`);
+  const voted = await withVotes(plan.cluster!, spec, members);
+  if (!voted.ok) {
+    if (fresh) rmSync(spec.path, { force: true });
+    return voted;
+  }
   const made = await withRecords(
     spec,
     node,
@@ -60,6 +66,22 @@ export async function createMirror(
   );
   if (!made.ok && fresh) rmSync(spec.path, { force: true });
   return made;
+}
+
+/** Whichever node comes first writes it. */
+async function withVotes(
+  cluster: ClusterSpec,
+  spec: MirrorDeviceSpec,
+  members: readonly number[],
+): Promise<Result<void, string>> {
+  const store = spec.asksStore ? openStore(cluster) : undefined;
+  if (store === undefined) return ok(undefined);
+  const votes = store.votes(spec.id);
+  const prepared = await store.prepare(spec.id);
+  const written = prepared.ok ? await votes.write(firstRegister(spec, members, platformCrypto), 0) : prepared;
+  return written.ok
+    ? ok(undefined)
+    : fail(`The cluster's votes in ${votes.name} cannot be written: ${written.fault.cause}.`);
 }
 
 async function withRecords(

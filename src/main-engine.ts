@@ -18,6 +18,7 @@ import { crc32c } from './runtime/crc32c.ts';
 import { platformCrypto } from './runtime/crypto.ts';
 import { openDisk, openRecords } from './main-disk.ts';
 import { createPartners, type Partners } from './main-partners.ts';
+import { openStore } from './main-votes.ts';
 import { Incarnations } from './runtime/incarnations.ts';
 import { createLog, levelOfChildren } from './runtime/log.ts';
 import { connectParent, type Parent, socketOf } from './runtime/parent.ts';
@@ -124,6 +125,11 @@ function portsOf(
     openNetwork(device, nodes) {
       assert(partners !== undefined, 'a mirrored device has a cluster');
       return partners.open(device, nodes);
+    },
+    openVotes(device) {
+      const store = spec.cluster && openStore(spec.cluster);
+      assert(store !== undefined, 'a device that asks a store has one');
+      return store.votes(device);
     },
     nextIncarnation: () => incarnations.next(),
     openRecord: (naa) => openRecord(spec.stateDirectory, naa, trace),

@@ -2,7 +2,8 @@
 
 import { fail, ok, type Result } from '../base/result.ts';
 import type { Uuid } from '../base/uuid.ts';
-import type { Site } from '../cluster/configuration.ts';
+import type { Configuration, Site } from '../cluster/configuration.ts';
+import { CLAIM, encodeRegister, VOTE } from '../cluster/registers.ts';
 import { SUPERBLOCK_FILE_LENGTH } from '../cluster/superblock.ts';
 import { SLOTS_DEFAULT } from '../journal/activity-log.ts';
 import { journalLength } from '../journal/journal.ts';
@@ -13,6 +14,7 @@ import type { Crc32c, Crypto } from '../ports/crypto.ts';
 import type { Disk } from '../ports/disk.ts';
 import type { PartnerNetwork } from '../ports/partner-network.ts';
 import type { Trace } from '../ports/trace.ts';
+import type { VoteStore } from '../ports/vote-store.ts';
 import type { WritePolicy } from '../replication/ports.ts';
 import { openFlatStore } from '../store/flat-store.ts';
 import { createRamStore } from '../store/ram-store.ts';
@@ -43,6 +45,8 @@ export interface MirrorsPorts {
   openRecords(path: string, length: number): Promise<Result<OpenedDisk, StartFault>>;
   /** Links of this device to these partners; for one user at a time, who gets another when he is done. */
   openNetwork(device: Uuid, partners: readonly number[]): PartnerNetwork;
+  /** The register of this device in the cluster's vote store. */
+  openVotes(device: Uuid): VoteStore;
   nextIncarnation(): number;
 }
 
@@ -108,7 +112,7 @@ export async function openWitness(
   const { blockLength, length } = spec;
   const nothing = createRamStore({ blockLength, blockCount: length / blockLength });
   const events = { dropSessions: () => undefined, onChanged: () => undefined };
-  const part = { ...spec, policy: 'through', journal: 'ram' } as const;
+  const part = { ...spec, policy: 'through', journal: 'ram', asksStore: false } as const;
   const host = hostOf(part, cluster, nothing, records.value.disk, ports, events);
   return started(spec.name, host, () => records.value.disk.close());
 }
@@ -136,10 +140,11 @@ interface Part {
   readonly site: Site;
   readonly policy: WritePolicy;
   readonly journal: JournalStrategy;
+  readonly asksStore: boolean;
 }
 
 function hostOf(
-  { name, id, site, policy, journal }: Part,
+  { name, id, site, policy, journal, asksStore }: Part,
   cluster: ClusterSpec,
   store: BlockDevice,
   records: Disk,
@@ -149,9 +154,8 @@ function hostOf(
   const { crypto, clock, crc32c } = ports;
   const { strategy } = site;
   const witness = strategy.kind === 'majority' ? strategy.witness : undefined;
-  const partners = [...site.nodes, ...(witness === undefined ? [] : [witness])].filter(
-    (node) => node !== cluster.node,
-  );
+  const isNode = witness !== undefined && !asksStore;
+  const partners = [...site.nodes, ...(isNode ? [witness] : [])].filter((node) => node !== cluster.node);
   return new MirrorHost({
     self: cluster.node,
     device: id,
@@ -163,7 +167,7 @@ function hostOf(
     confirmsReads: cluster.confirmsReads,
     store,
     records,
-    votes: undefined,
+    votes: asksStore ? ports.openVotes(id) : undefined,
     ports: {
       clock,
       crypto,
@@ -222,13 +226,26 @@ export async function createRecords(
   const records = new CopyRecords(disk, 0, identity, clock);
   if (!(await records.load())) return fail('they cannot be read, or a later version has written them');
   if (!records.isBlank || records.standing.promised > 0) return ok(false);
-  const seed = new TextEncoder().encode(`first epoch of ${id}: ${members.join()}`);
-  const first = {
-    term: 1,
-    id: hexText(crypto.digest('sha256', [seed]).subarray(0, 16)),
-    members: members.toSorted((a, b) => a - b),
-    learners: [],
-  };
-  const created = await records.create(first);
+  const created = await records.create(firstEpoch(id, members, crypto));
   return created.ok ? ok(true) : fail('cause' in created.fault ? created.fault.cause : 'there is no room');
+}
+
+/** What lies in the vote store of a new device: the witness's vote, or what the arbiter knows. */
+export function firstRegister(
+  { id, site }: MirrorDeviceSpec,
+  members: readonly number[],
+  crypto: Crypto,
+): Uint8Array {
+  const first = firstEpoch(id, members, crypto);
+  return site.strategy.kind === 'majority'
+    ? encodeRegister(VOTE, id, { promised: first.term, accepted: first })
+    : encodeRegister(CLAIM, id, { term: first.term, members: first.members });
+}
+
+/** All who make a part of one device say the same. */
+function firstEpoch(device: Uuid, members: readonly number[], crypto: Crypto): Configuration {
+  const ascending = members.toSorted((a, b) => a - b);
+  const seed = new TextEncoder().encode(`first epoch of ${device}: ${ascending.join()}`);
+  const id = hexText(crypto.digest('sha256', [seed]).subarray(0, 16));
+  return { term: 1, id, members: ascending, learners: [] };
 }

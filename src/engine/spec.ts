@@ -58,6 +58,8 @@ export interface MirrorDeviceSpec extends DeviceCommon {
   readonly recordsPath: string;
   readonly site: Site;
   readonly journal: JournalStrategy;
+  /** Its witness, or its arbiter, is the cluster's vote store. */
+  readonly asksStore: boolean;
 }
 
 export type DeviceSpec = FileDeviceSpec | RamDeviceSpec | MirrorDeviceSpec;
@@ -88,6 +90,19 @@ export interface PartnerSpec {
   readonly links: readonly PartnerLinkSpec[];
 }
 
+/** Where registers lie that every node reaches: witnesses and arbiters that are no nodes. */
+export type VoteStoreSpec =
+  /** A folder on a share that every node has mounted. */
+  | { readonly kind: 'share'; readonly path: string }
+  | {
+      readonly kind: 'etcd';
+      readonly endpoints: readonly string[];
+      /** Paths of PEM files. */
+      readonly ca: string | undefined;
+      readonly certificate: string | undefined;
+      readonly key: string | undefined;
+    };
+
 /** Who this node is among others. */
 export interface ClusterSpec {
   readonly name: string;
@@ -98,6 +113,7 @@ export interface ClusterSpec {
   /** Directory with `ca.crt`, `node.crt` and `node.key`. */
   readonly certificates: string;
   readonly partners: readonly PartnerSpec[];
+  readonly voteStore: VoteStoreSpec | undefined;
   /** Reads are confirmed by partners before they are answered: the clock of this machine may stand still. */
   readonly confirmsReads: boolean;
 }

@@ -94,6 +94,11 @@ function world(behave: (child: FakeChild, kind: string) => void, listen?: Listen
             },
           }),
         )),
+    createPartnerRouter: () => ({
+      waiting: 0,
+      arrive: () => undefined,
+      stop: () => steps.push('partner router stopped'),
+    }),
     createRouter: (options) => {
       router = options;
       return { halfOpen: 0, arrive: () => undefined, stop: () => steps.push('router stopped') };

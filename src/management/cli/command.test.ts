@@ -170,7 +170,19 @@ test('a reader that has seen enough is no error', () => {
 });
 
 test('help and version are there for every command', async () => {
-  for (const args of [[], ['export'], ['serve'], ['start'], ['status'], ['config'], ['config', 'check']]) {
+  const commands = [
+    '',
+    'export',
+    'serve',
+    'demo',
+    'status',
+    'config',
+    'config check',
+    'mirror',
+    'mirror create',
+  ];
+  for (const command of commands) {
+    const args = command.split(' ').filter((word) => word !== '');
     const { status, out } = await ended(...args, '--help');
     assert.equal(status, 0);
     assert.match(out, /Usage: lockstep/);

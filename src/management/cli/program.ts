@@ -17,7 +17,6 @@ export interface Actions extends ClusterActions {
     options: ExportOptions & Common & { readonly state?: string },
   ): Promise<void>;
   serve(options: Common & { readonly config: string }): Promise<void>;
-  start(options: Common & { readonly portal: string; readonly directory: string }): Promise<void>;
   status(options: { readonly state?: string; readonly json?: boolean }): Promise<void>;
   checkConfig(file: string): Promise<void>;
   clusterInit(directory: string, options: { readonly name: string }): Promise<void>;
@@ -44,7 +43,6 @@ export function createProgram(version: string, actions: Actions): Command {
     .addHelpText('after', EXIT_STATUS);
   exportCommand(program, actions);
   serveCommand(program, actions);
-  startCommand(program, actions);
   statusCommand(program, actions);
   configCommand(program, actions);
   clusterCommand(program, actions);
@@ -135,19 +133,6 @@ function serveCommand(program: Command, actions: Actions): void {
     .addOption(json())
     .addHelpText('after', `\nExample:\n  lockstep serve --config /etc/lockstep/node.toml\n${EXIT_STATUS}`)
     .action((options: Common & { config: string }) => actions.serve(options));
-}
-
-function startCommand(program: Command, actions: Actions): void {
-  program
-    .command('start')
-    .summary('serve an example disk')
-    .description('Serves a sparse example disk of 1 GiB, made on the first start.')
-    .option('--directory <directory>', 'where the example disk is kept', '.lockstep')
-    .option('--portal <address:port>', 'where to listen', DEFAULT_PORTAL)
-    .addOption(logLevel('warn'))
-    .addOption(json())
-    .addHelpText('after', EXIT_STATUS)
-    .action((options: Common & { portal: string; directory: string }) => actions.start(options));
 }
 
 function statusCommand(program: Command, actions: Actions): void {

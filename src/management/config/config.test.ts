@@ -39,7 +39,11 @@ const mistakes: readonly (readonly [title: string, text: string, complaint: RegE
   ['a hasty ping', '[node]\nping_after_seconds = 0\n', /ping_after_seconds = 0: at least 1 second/],
   ['an endless wait', '[node]\ndead_after_seconds = 4000\n', /dead_after_seconds = 4000: at most 3600/],
   ['a single table', 'device = 3\n', /device = 3: write each device as a \[\[device\]\] table/],
-  ['no kind', '[[device]]\nname = "d"\n', /\[\[device\]\] 1 "d": kind: is missing; write kind = "file" or/],
+  [
+    'no kind',
+    '[[device]]\nname = "d"\n',
+    /\[\[device\]\] 1 "d": kind: is missing; write kind = "mirror", kind = "file" or/,
+  ],
   ['no path', '[[device]]\nname = "d"\nkind = "file"\n', /"d": path: is missing; write a path in quotes/],
   ['no size', '[[device]]\nname = "d"\nkind = "ram"\n', /"d": size: is missing; write a size such as/],
   [

@@ -4,12 +4,12 @@
  */
 
 import path from 'node:path';
-import type { MirrorDeviceSpec, WitnessSpec } from '../../engine/spec.ts';
+import type { MirrorDeviceSpec, VoteStoreSpec, WitnessSpec } from '../../engine/spec.ts';
 import type { Site, Strategy } from '../../cluster/configuration.ts';
 import { isVirtualMachine } from '../../runtime/virtual-machine.ts';
 import { type ClusterPlan, identityOf } from '../plan.ts';
 import type { ConfigFault } from './load.ts';
-import type { ConfigFile, MirrorTable } from './schema.ts';
+import { type ConfigFile, type MirrorTable, NODE_NUMBER_MAX } from './schema.ts';
 
 export interface ClusterContext {
   readonly config: ConfigFile;
@@ -42,12 +42,30 @@ export function clusterOf({ config, nodeName, directory, faults }: ClusterContex
     certificates: path.resolve(directory, cluster.certificates),
     listen: cluster.listen,
     confirmsReads: cluster.confirm_reads ?? isVirtualMachine(),
+    voteStore: voteStoreOf(cluster, directory, faults),
     partners: partners.map(({ name, node, links }) => ({
       name,
       node,
       links: links.map(({ kind, local, remote }) => ({ kind, local, remote })),
     })),
   };
+}
+
+function voteStoreOf(
+  { share, etcd }: NonNullable<ConfigFile['cluster']>,
+  directory: string,
+  faults: ConfigFault[],
+): VoteStoreSpec | undefined {
+  if (share !== undefined && etcd !== undefined)
+    faults.push({ place: '[cluster]', message: 'write either share or etcd' });
+  if (share !== undefined) return { kind: 'share', path: path.resolve(directory, share) };
+  if (etcd === undefined) return undefined;
+  const file = (written: string | undefined): string | undefined =>
+    written === undefined ? undefined : path.resolve(directory, written);
+  const { endpoints, ca, certificate, key } = etcd;
+  if ((certificate === undefined) !== (key === undefined))
+    faults.push({ place: '[cluster.etcd]', message: 'a certificate and its key come together' });
+  return { kind: 'etcd', endpoints, ca: file(ca), certificate: file(certificate), key: file(key) };
 }
 
 /** A copy of it; undefined with faults. */
@@ -78,6 +96,7 @@ export function mirrorOf(
     recordsPath: recordsPathOf(table, context),
     site,
     journal: table.journal,
+    asksStore: asksStore(site),
   };
 }
 
@@ -108,6 +127,10 @@ export function mirrorIdentity(table: MirrorTable): MirrorDeviceSpec['identity']
     table.serial === undefined ? ['mirror', table.id] : ['serial', table.serial],
     table.serial,
   );
+}
+
+function asksStore({ strategy }: Site): boolean {
+  return strategy.kind === 'majority' ? strategy.witness === STORE_NUMBER : strategy.policy === 'arbitrate';
 }
 
 type CommonFields = Pick<
@@ -151,7 +174,7 @@ function siteOf(
   };
   const nodes = table.nodes.map((name) => numberOf(name));
   if (new Set(nodes).size < nodes.length) faults.push({ place, message: 'a node stands here twice' });
-  const strategy = strategyOf(table, numberOf, faults, place);
+  const strategy = strategyOf(table, { cluster, numberOf, faults, place });
   if (!table.nodes.includes(cluster.nodeName) && table.witness !== cluster.nodeName)
     faults.push({
       place,
@@ -164,14 +187,20 @@ function siteOf(
 
 function strategyOf(
   { strategy, witness, isolation, nodes }: MirrorTable,
-  numberOf: (name: string) => number,
-  faults: ConfigFault[],
-  place: string,
+  { cluster, numberOf, faults, place }: StrategyContext,
 ): Strategy {
+  const { voteStore } = cluster;
   if (strategy === 'heartbeat') {
     if (witness !== undefined)
       faults.push({ place, message: 'a witness is asked with strategy = "majority" only' });
-    return { kind: 'heartbeat', policy: isolation === 'continue' ? 'continue' : 'suspendLow' };
+    if (isolation === 'arbitrate' && voteStore === undefined)
+      faults.push({
+        place,
+        message:
+          'there is nothing that could arbitrate: write share or etcd in [cluster], which every node reaches',
+      });
+    const usual = voteStore === undefined ? 'suspend-low' : 'arbitrate';
+    return { kind: 'heartbeat', policy: POLICIES[isolation ?? usual] };
   }
   if (isolation !== undefined)
     faults.push({ place, message: 'isolation is for strategy = "heartbeat"; a majority needs no such rule' });
@@ -182,5 +211,22 @@ function strategyOf(
       place,
       message: 'two nodes have no majority without each other: name a witness, or use strategy = "heartbeat"',
     });
+  if (witness === 'share' || witness === 'etcd') {
+    if (voteStore?.kind !== witness)
+      faults.push({ place, message: `there is no ${witness} in [cluster] that could be the witness` });
+    return { kind: 'majority', witness: STORE_NUMBER };
+  }
   return { kind: 'majority', witness: witness === undefined ? undefined : numberOf(witness) };
 }
+
+const POLICIES = { arbitrate: 'arbitrate', 'suspend-low': 'suspendLow', continue: 'continue' } as const;
+
+interface StrategyContext {
+  readonly cluster: ClusterPlan;
+  readonly numberOf: (name: string) => number;
+  readonly faults: ConfigFault[];
+  readonly place: string;
+}
+
+/** Of a witness that is a register in a store. */
+const STORE_NUMBER = NODE_NUMBER_MAX;

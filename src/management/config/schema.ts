@@ -44,10 +44,13 @@ const size = z
     return bytes.ok ? bytes.value : 0;
   });
 
+/** A witness that is no node has the last number. */
+const NODES_MAX = NODE_NUMBER_MAX - 1;
+
 const number = z
   .int({ error: 'write a whole number' })
   .min(1, 'the smallest number of a node is 1')
-  .max(NODE_NUMBER_MAX, `the largest number of a node is ${NODE_NUMBER_MAX}`);
+  .max(NODES_MAX, `the largest number of a node is ${NODES_MAX}`);
 
 const sector = z.union([z.literal(512), z.literal(4096)], { error: 'write 512 or 4096' });
 
@@ -106,8 +109,8 @@ const mirror = {
     .min(2, 'name at least two nodes')
     .max(COPIES_MAX, `at most ${COPIES_MAX} nodes have a copy`),
   strategy: oneOf(['heartbeat', 'majority']).default('heartbeat'),
-  isolation: oneOf(['suspend-low', 'continue']).optional(),
-  witness: text('the name of a node').optional(),
+  isolation: oneOf(['arbitrate', 'suspend-low', 'continue']).optional(),
+  witness: text('the name of a node, "share" or "etcd"').optional(),
   journal: oneOf(['continuous', 'failure', 'ram']).default('continuous'),
   power_protected: flag.default(false),
 };
@@ -131,12 +134,23 @@ const portal = z
   .strictObject({ address, announce: z.array(address).min(1, 'name at least one address').optional() })
   .transform((table) => ({ address: table.address, announce: table.announce }));
 
+const etcd = z.strictObject({
+  endpoints: z
+    .array(text('an address').regex(/^https?:\/\/\S+$/, 'write an address such as "https://192.0.2.7:2379"'))
+    .min(1, 'name at least one endpoint'),
+  ca: text('a path').optional(),
+  certificate: text('a path').optional(),
+  key: text('a path').optional(),
+});
+
 const cluster = z.strictObject({
   name: text('the name of the cluster'),
   node: number,
   certificates: text('a path'),
   listen: z.array(address, { error: 'write a list of addresses' }).min(1, 'name at least one address'),
   confirm_reads: flag.optional(),
+  share: text('a path').optional(),
+  etcd: etcd.optional(),
 });
 
 const link = z.strictObject({

@@ -43,6 +43,7 @@ export const DEMO_DEVICE = 'disk1';
 const NAMES = ['alpha', 'beta', 'gamma', 'delta'] as const;
 const WITNESS = 'witness';
 const SUMMARY = 'demo.json';
+const SHARE = '../share';
 
 export async function prepareDemo(options: DemoOptions, now: Date): Promise<Result<Demo, string>> {
   const { directory } = options;
@@ -52,6 +53,7 @@ export async function prepareDemo(options: DemoOptions, now: Date): Promise<Resu
   const authority = path.join(directory, 'ca');
   const made = await initCluster(authority, CLUSTER, now);
   if (!made.ok) return made;
+  mkdirSync(path.join(directory, path.basename(SHARE)), { mode: 0o700 });
   const id = randomBytes(16).toString('hex');
   const members = membersOf(options);
   for (const name of members) {
@@ -108,6 +110,8 @@ function configOf(name: string, id: string, options: DemoOptions): string {
       node: number,
       certificates: 'certificates',
       listen: [at(number, 0, options.partnerPort), at(number, 1, options.partnerPort)],
+      // One machine is its own share: whoever is left may go on.
+      ...(options.strategy === 'heartbeat' ? { share: SHARE } : {}),
     },
     partner: members.flatMap((partner, index) =>
       partner === name

@@ -1,0 +1,114 @@
+/**
+ * Goal: a mirrored device is one disk through every node, and stays so while nodes are killed, stopped and come back.
+ * Method: a demo cluster of real processes on loopback addresses; QEMU's initiator writes through one node and reads through
+ * another; at the end the nodes stop in order and their image files are compared.
+ */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { open } from 'node:fs/promises';
+import { test } from 'node:test';
+import { promisify } from 'node:util';
+import { type ClusterNode, startCluster } from './cluster.ts';
+
+const run = promisify(execFile);
+const LIMIT_MS = 120_000;
+const COMMAND_MS_MAX = 20_000;
+/** Takes three seconds; a busy machine gets more. */
+const TAKEOVER_MS_MAX = 15_000;
+const SIZE = '64M';
+const PIECE = 1024 * 1024;
+
+/** Runs commands of qemu-io; one that fails, or does not find the pattern, fails the test. */
+async function io({ url }: ClusterNode, ...commands: readonly string[]): Promise<void> {
+  const words = commands.flatMap((command) => ['-c', command]);
+  const { stdout } = await run('qemu-io', ['-f', 'raw', ...words, url], { timeout: COMMAND_MS_MAX });
+  assert.doesNotMatch(stdout, /failed|error/i, stdout);
+}
+
+/** The other node is gone: QEMU's initiator has one path and asks again, where others would wait. */
+async function left({ url }: ClusterNode): Promise<void> {
+  const until = performance.now() + TAKEOVER_MS_MAX;
+  for (;;) {
+    try {
+      await run('qemu-io', ['-f', 'raw', '-c', 'read 0 4k', url], { timeout: COMMAND_MS_MAX });
+      return;
+    } catch (error) {
+      if (performance.now() > until) throw error;
+    }
+  }
+}
+
+async function expectEqual(a: ClusterNode, b: ClusterNode): Promise<void> {
+  const [first, second] = await Promise.all([open(a.image), open(b.image)]);
+  const { size } = await first.stat();
+  const [left, right] = [Buffer.alloc(PIECE), Buffer.alloc(PIECE)];
+  for (let at = 0; at < size; at += PIECE) {
+    await Promise.all([first.read(left, 0, PIECE, at), second.read(right, 0, PIECE, at)]);
+    assert.ok(left.equals(right), `the copies differ between ${at} and ${at + PIECE}`);
+  }
+  await Promise.all([first.close(), second.close()]);
+}
+
+test('what is written through one of two nodes is read through the other, whichever of them is killed', {
+  timeout: LIMIT_MS,
+}, async () => {
+  await using cluster = await startCluster('127.0.20.1', ['--size', SIZE]);
+  const [a, b] = cluster.nodes as [ClusterNode, ClusterNode];
+  await io(a, 'write -P 1 0 1M', 'write -P 2 3M 64k');
+  await io(b, 'read -P 1 0 1M', 'read -P 2 3M 64k', 'write -P 3 512k 4k');
+  await io(a, 'read -P 3 512k 4k', 'read -P 1 516k 4k');
+
+  b.kill();
+  await io(a, 'write -P 4 8M 2M', 'discard 0 64k');
+  await b.start();
+  await cluster.together([a, b], 2);
+  await io(b, 'read -P 4 8M 2M', 'read -P 0 0 64k', 'write -P 5 20M 64k');
+
+  a.kill();
+  await io(b, 'read -P 5 20M 64k', 'write -P 6 20M 4k');
+  await a.start();
+  await cluster.together([a, b], 2);
+  await io(a, 'read -P 6 20M 4k', 'read -P 5 20484k 4k', 'read -P 4 8M 2M');
+
+  await Promise.all([a.stop(), b.stop()]);
+  await expectEqual(a, b);
+});
+
+test('nodes stop and start in order, one by one and all', { timeout: LIMIT_MS }, async () => {
+  await using cluster = await startCluster('127.0.22.1', [
+    '--size',
+    SIZE,
+    '--nodes',
+    '3',
+    '--strategy',
+    'majority',
+  ]);
+  const { nodes } = cluster;
+  const [a, b, c] = nodes as [ClusterNode, ClusterNode, ClusterNode];
+  await io(a, 'write -P 1 0 1M');
+  for (const node of nodes) {
+    await node.stop();
+    await io(node === a ? b : a, 'write -P 7 5M 64k', 'read -P 1 0 64k');
+    await node.start();
+    await cluster.together(nodes, 3);
+  }
+  await Promise.all(nodes.map((node) => node.stop()));
+  await expectEqual(a, c);
+  await Promise.all(nodes.map((node) => node.start()));
+  await cluster.together(nodes, 3);
+  await io(c, 'read -P 1 0 1M', 'read -P 7 5M 64k');
+});
+
+test('of two nodes with a witness either goes on alone', { timeout: LIMIT_MS }, async () => {
+  await using cluster = await startCluster('127.0.24.1', ['--size', SIZE, '--strategy', 'majority']);
+  const [a, b] = cluster.nodes as [ClusterNode, ClusterNode];
+  await io(b, 'write -P 1 0 64k');
+  a.kill();
+  await left(b);
+  await io(b, 'write -P 2 64k 64k', 'read -P 1 0 64k');
+  await a.start();
+  await cluster.together([a, b], 2);
+  b.kill();
+  await left(a);
+  await io(a, 'read -P 2 64k 64k', 'read -P 1 0 64k', 'write -P 3 0 4k');
+});
