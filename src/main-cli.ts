@@ -27,6 +27,7 @@ import { systemClock } from './runtime/clock.ts';
 import { listen } from './runtime/listener.ts';
 import { createLog } from './runtime/log.ts';
 import { onStopSignals } from './runtime/signals.ts';
+import { isVirtualMachine } from './runtime/virtual-machine.ts';
 
 const root = path.resolve(import.meta.dirname, '..');
 
@@ -135,6 +136,7 @@ function planOf(file: string, forReal: boolean): NodePlan | undefined {
     stateDirectory,
     nodeId: nodeId.value,
     startId: newStartId(),
+    isVirtualMachine: isVirtualMachine(),
   });
   if (plan.ok) return plan.value;
   refuse(formatFaults(file, plan.fault));

@@ -5,6 +5,7 @@
  */
 
 import { mkdirSync } from 'node:fs';
+import type { Socket } from 'node:net';
 import path from 'node:path';
 import { assert } from './base/assert.ts';
 import type { StorageNodePorts } from './engine/devices.ts';
@@ -65,9 +66,7 @@ export function runEngine(index: number): void {
           else node.accept(streamOver(socketOf(handle), message.head), message.answered);
           return;
         case 'partner':
-          if (handle === undefined) return;
-          if (partners === undefined || leaving) socketOf(handle).destroy();
-          else partners.accept(socketOf(handle), message.head);
+          if (handle !== undefined) acceptPartner(partners, socketOf(handle), message.head);
           return;
         case 'drain':
           void leave(message.withinMs);
@@ -106,6 +105,11 @@ export function runEngine(index: number): void {
       STATISTICS_EVERY_MS,
     ).unref();
   }
+}
+
+function acceptPartner(partners: Partners | undefined, socket: Socket, head: Uint8Array): void {
+  if (partners === undefined) socket.destroy();
+  else partners.accept(socket, head);
 }
 
 function portsOf(

@@ -16,6 +16,9 @@ import { createRamStore } from '../store/ram-store.ts';
 import { hexBytes, hexText } from './hex.ts';
 import { type ServedDevice, servedDevice } from './served-device.ts';
 import type { StartFault } from './messages.ts';
+import type { MirrorDevice } from './mirror/mirror-device.ts';
+import type { MirrorEvents } from './mirror/mirror-host.ts';
+import { MirrorUnit } from './mirror/mirror-unit.ts';
 import { type MirrorsPorts, type OpenMirror, openMirror } from './mirrors.ts';
 import type { ClusterSpec, DeviceSpec, FileDeviceSpec, Identity, MirrorDeviceSpec } from './spec.ts';
 
@@ -84,22 +87,37 @@ async function openMirrored(
 ): Promise<Result<OpenDevice, StartFault>> {
   const { ports, cluster } = options;
   assert(cluster !== undefined, 'a mirrored device has a cluster');
-  const events = {
-    dropSessions: (reason: string) => options.dropSessions(spec.name, reason),
-    onChanged: () => undefined,
-  };
-  const opened = await openMirror(spec, cluster, ports, events, options.onProgress);
-  if (!opened.ok) return opened;
   const { identity } = spec;
-  const device = servedDevice(opened.value.host.device, spec.physicalBlockExponent);
-  const unit = createLogicalUnit({
-    device,
-    identity: { product: PRODUCT, revision: REVISION, serial: identity.serial, naa: hexBytes(identity.naa) },
-    removable: spec.removable,
-    clock: ports.clock,
-    crypto: ports.crypto,
-  });
-  return ok({ spec, identity, device, unit, mirror: opened.value });
+  let served: { readonly device: ServedDevice; readonly front: MirrorUnit } | undefined;
+  const createEvents = (mirrored: MirrorDevice): MirrorEvents => {
+    const device = servedDevice(mirrored, spec.physicalBlockExponent);
+    const front = new MirrorUnit({
+      self: cluster.node,
+      nodes: spec.site.nodes,
+      device,
+      identity: {
+        product: PRODUCT,
+        revision: REVISION,
+        serial: identity.serial,
+        naa: hexBytes(identity.naa),
+      },
+      clock: ports.clock,
+      trace: (level, event, fields) => ports.trace(level, event, { device: spec.name, ...fields }),
+    });
+    served = { device, front };
+    return {
+      attached: (node) => front.attach(node),
+      detached: () => front.detach(),
+      dropSessions: (reason) => options.dropSessions(spec.name, reason),
+      onChanged: () => front.onChanged(),
+      onDocument: (name, bytes) => front.onDocument(name, bytes),
+    };
+  };
+  const opened = await openMirror(spec, cluster, ports, createEvents, options.onProgress);
+  if (!opened.ok) return opened;
+  assert(served !== undefined, 'events are made before a mirror is opened');
+  const { device, front } = served as { readonly device: ServedDevice; readonly front: MirrorUnit };
+  return ok({ spec, identity, device, unit: front.unit, mirror: opened.value });
 }
 
 async function reservationsOf(

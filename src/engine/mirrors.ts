@@ -1,6 +1,7 @@
 /** Opens this node's part in mirrored devices: a copy with its records, or, as a witness, records alone. */
 
 import { fail, ok, type Result } from '../base/result.ts';
+import { encodeUtf8 } from '../base/text.ts';
 import type { Uuid } from '../base/uuid.ts';
 import type { Configuration, Site } from '../cluster/configuration.ts';
 import { CLAIM, encodeRegister, VOTE } from '../cluster/registers.ts';
@@ -21,7 +22,8 @@ import { createRamStore } from '../store/ram-store.ts';
 import { hexText } from './hex.ts';
 import type { StartFault } from './messages.ts';
 import { CopyRecords } from './mirror/copy-records.ts';
-import { MirrorHost } from './mirror/mirror-host.ts';
+import { MirrorDevice } from './mirror/mirror-device.ts';
+import { type MirrorEvents, MirrorHost } from './mirror/mirror-host.ts';
 import type { ClusterSpec, FileDeviceSpec, MirrorDeviceSpec, WitnessSpec } from './spec.ts';
 
 export interface OpenedDisk {
@@ -56,16 +58,12 @@ export interface OpenMirror {
   close(): Promise<void>;
 }
 
-export interface MirrorEvents {
-  dropSessions(reason: string): void;
-  onChanged(): void;
-}
-
 export async function openMirror(
   spec: MirrorDeviceSpec,
   cluster: ClusterSpec,
   ports: MirrorsPorts,
-  events: MirrorEvents,
+  /** Called before the device is opened. */
+  createEvents: (device: MirrorDevice) => MirrorEvents,
   onProgress: (done: number, total: number) => void,
 ): Promise<Result<OpenMirror, StartFault>> {
   const records = await ports.openRecords(spec.recordsPath, recordsLength(spec));
@@ -91,14 +89,10 @@ export async function openMirror(
     await close();
     return fail({ reason: 'configuration', message: `Device ${spec.name} cannot be served: ${wrong}.` });
   }
-  const host = hostOf(
-    { ...spec, policy: spec.writeCache },
-    cluster,
-    store.value,
-    records.value.disk,
-    ports,
-    events,
-  );
+  const part = { ...spec, policy: spec.writeCache };
+  const served = new MirrorDevice(store.value, ports.clock);
+  const medium = { store: store.value, records: records.value.disk, served };
+  const host = hostOf(part, cluster, medium, ports, createEvents(served));
   return started(spec.name, host, close);
 }
 
@@ -111,9 +105,15 @@ export async function openWitness(
   if (!records.ok) return records;
   const { blockLength, length } = spec;
   const nothing = createRamStore({ blockLength, blockCount: length / blockLength });
-  const events = { dropSessions: () => undefined, onChanged: () => undefined };
+  const served = new MirrorDevice(nothing, ports.clock);
   const part = { ...spec, policy: 'through', journal: 'ram', asksStore: false } as const;
-  const host = hostOf(part, cluster, nothing, records.value.disk, ports, events);
+  const host = hostOf(
+    part,
+    cluster,
+    { store: nothing, records: records.value.disk, served },
+    ports,
+    NO_EVENTS,
+  );
   return started(spec.name, host, () => records.value.disk.close());
 }
 
@@ -129,8 +129,8 @@ interface Sized {
 }
 
 /** Two copies of one device never have the same. */
-export function copyIdOf(device: Uuid, node: number, crypto: Crypto): Uuid {
-  const bytes = new TextEncoder().encode(`copy of ${device} on ${node}`);
+function copyIdOf(device: Uuid, node: number, crypto: Crypto): Uuid {
+  const bytes = encodeUtf8(`copy of ${device} on ${node}`);
   return hexText(crypto.digest('sha256', [bytes]).subarray(0, 16));
 }
 
@@ -143,11 +143,25 @@ interface Part {
   readonly asksStore: boolean;
 }
 
+interface Medium {
+  readonly store: BlockDevice;
+  readonly records: Disk;
+  readonly served: MirrorDevice;
+}
+
+/** Nobody uses what a witness has. */
+const NO_EVENTS: MirrorEvents = {
+  attached: () => undefined,
+  detached: () => undefined,
+  dropSessions: () => undefined,
+  onChanged: () => undefined,
+  onDocument: () => undefined,
+};
+
 function hostOf(
   { name, id, site, policy, journal, asksStore }: Part,
   cluster: ClusterSpec,
-  store: BlockDevice,
-  records: Disk,
+  medium: Medium,
   ports: MirrorsPorts,
   events: MirrorEvents,
 ): MirrorHost {
@@ -165,8 +179,7 @@ function hostOf(
     journal,
     slotCount: SLOTS_DEFAULT,
     confirmsReads: cluster.confirmsReads,
-    store,
-    records,
+    ...medium,
     votes: asksStore ? ports.openVotes(id) : undefined,
     ports: {
       clock,
@@ -175,8 +188,7 @@ function hostOf(
       trace: (level, event, fields) => ports.trace(level, event, { device: name, ...fields }),
       openNetwork: () => ports.openNetwork(id, partners),
       nextIncarnation: () => ports.nextIncarnation(),
-      dropSessions: (reason) => events.dropSessions(reason),
-      onChanged: () => events.onChanged(),
+      events,
     },
   });
 }
@@ -245,7 +257,7 @@ export function firstRegister(
 /** All who make a part of one device say the same. */
 function firstEpoch(device: Uuid, members: readonly number[], crypto: Crypto): Configuration {
   const ascending = members.toSorted((a, b) => a - b);
-  const seed = new TextEncoder().encode(`first epoch of ${device}: ${ascending.join()}`);
+  const seed = encodeUtf8(`first epoch of ${device}: ${ascending.join()}`);
   const id = hexText(crypto.digest('sha256', [seed]).subarray(0, 16));
   return { term: 1, id, members: ascending, learners: [] };
 }

@@ -19,7 +19,7 @@ import { iscsiTarget } from './iscsi-target.ts';
 import type { StartFault } from './messages.ts';
 import { type OpenMirror, openWitness } from './mirrors.ts';
 import type { MirrorHost } from './mirror/mirror-host.ts';
-import type { EngineSpec } from './spec.ts';
+import type { EngineSpec, TargetSpec } from './spec.ts';
 import type { DeviceStatistics, EngineStatistics, MirrorStatistics } from './statistics.ts';
 
 /** What initiators get to log out by themselves on a stop. */
@@ -39,13 +39,13 @@ export async function openStorageNode(
   onProgress: (device: string, done: number, total: number) => void,
 ): Promise<Result<StorageNode, StartFault>> {
   const devices = new Map<string, OpenDevice>();
-  let sessions: DeviceSessions | undefined;
+  const front: { sessions?: DeviceSessions } = {};
   for (const device of spec.devices) {
     const opened = await openDevice(device, {
       incarnation: spec.incarnation,
       durable: spec.stateDirectory !== undefined,
       cluster: spec.cluster,
-      dropSessions: (name, reason) => sessions?.drop(name, reason),
+      dropSessions: (name, reason) => front.sessions?.drop(name, reason),
       ports,
       onProgress: (done, total) => onProgress(device.name, done, total),
     });
@@ -62,7 +62,7 @@ export async function openStorageNode(
     return witnesses;
   }
   const iscsi = createIscsi(spec, devices, ports);
-  sessions = sessionsOf(spec, iscsi);
+  front.sessions = sessionsOf(spec, iscsi);
   return ok({
     accept: (stream, answered) => iscsi.accept(stream, { answered }),
     drain: (withinMs) => drain(iscsi, devices, witnesses.value, ports, withinMs),
@@ -124,7 +124,7 @@ function createIscsi(
         ),
       trace,
     });
-    iscsi.addTarget(iscsiTarget(target, scsi));
+    iscsi.addTarget(iscsiTarget(target, scsi, stoodStillOf(target, devices)));
   }
   for (const target of spec.announced) iscsi.addTarget(iscsiTarget(target, undefined));
   return iscsi;
@@ -164,9 +164,9 @@ async function closeAll(
   devices: ReadonlyMap<string, OpenDevice>,
   witnesses: ReadonlyMap<string, OpenMirror>,
 ): Promise<void> {
-  const close = async ({ host, close: letGo }: OpenMirror): Promise<void> => {
-    await host.stop();
-    await letGo();
+  const close = async (mirror: OpenMirror): Promise<void> => {
+    await mirror.host.stop();
+    await mirror.close();
   };
   await Promise.all([
     ...Array.from(devices.values(), ({ device, mirror }) =>
@@ -174,6 +174,16 @@ async function closeAll(
     ),
     ...Array.from(witnesses.values(), close),
   ]);
+}
+
+/** Of a target with mirrored devices: whether this process stood still for so long that others may have gone on. */
+function stoodStillOf(
+  { luns }: TargetSpec,
+  devices: ReadonlyMap<string, OpenDevice>,
+): (() => boolean) | undefined {
+  const mirrors = luns.flatMap(({ device }) => devices.get(device)?.mirror ?? []);
+  if (mirrors.length === 0) return undefined;
+  return () => mirrors.some(({ host }) => host.node?.stoodStill === true);
 }
 
 /** Sessions by what they use. */

@@ -21,16 +21,19 @@ import type { Trace } from '../../ports/trace.ts';
 import type { VoteStore } from '../../ports/vote-store.ts';
 import type { WritePolicy } from '../../replication/ports.ts';
 import { hexText } from '../hex.ts';
-import { MirrorDevice } from './mirror-device.ts';
+import type { MirrorDevice } from './mirror-device.ts';
 import { MirrorNode } from './mirror-node.ts';
 import { type LinkStatistics, type PartnerEvents, PartnerLinks } from './partner-links.ts';
 import type { MirrorState } from './state.ts';
+import type { OnDocument } from './told-documents.ts';
 import { MirrorWire } from './wire.ts';
 
 export interface MirrorHostOptions {
   readonly self: number;
   readonly device: Uuid;
   readonly copyId: Uuid;
+  /** What is served of it. */
+  readonly served: MirrorDevice;
   readonly site: Site;
   readonly policy: WritePolicy;
   readonly journal: JournalStrategy;
@@ -54,10 +57,19 @@ export interface MirrorHostPorts {
   openNetwork(): PartnerNetwork;
   /** Of a process: unlike any other and above those before, on this node. */
   nextIncarnation(): number;
+  readonly events: MirrorEvents;
+}
+
+/** What the logical unit in front of the device has to know. */
+export interface MirrorEvents {
+  /** Before anything of the node happens. */
+  attached(node: MirrorNode): void;
+  detached(): void;
   /** Whatever initiators have sent so far is not looked at any more. */
   dropSessions(reason: string): void;
   /** What initiators are told may have changed. */
   onChanged(): void;
+  readonly onDocument: OnDocument;
 }
 
 /** A disk that has failed gets this long before it is tried again, and longer each time. */
@@ -72,7 +84,6 @@ interface Running {
 }
 
 export class MirrorHost {
-  readonly device: MirrorDevice;
   readonly #options: MirrorHostOptions;
   #running: Running | undefined;
   /** Why the copy takes no part; undefined: it does. */
@@ -83,7 +94,6 @@ export class MirrorHost {
 
   constructor(options: MirrorHostOptions) {
     this.#options = options;
-    this.device = new MirrorDevice(options.store, options.ports.clock);
   }
 
   get node(): MirrorNode | undefined {
@@ -113,7 +123,7 @@ export class MirrorHost {
     this.#isStopping = true;
     const running = this.#running;
     if (running === undefined) return false;
-    this.device.detach();
+    this.#detach();
     const isClean = await running.node.stop();
     running.node.abandon();
     running.links.close();
@@ -123,9 +133,10 @@ export class MirrorHost {
 
   async #open(): Promise<boolean> {
     const { device, self, site, records, store, copyId, votes, ports } = this.#options;
-    const { clock, crypto, trace, crc32c } = ports;
+    const { clock, crypto, trace, crc32c, events } = ports;
     const incarnation = ports.nextIncarnation();
-    let links: PartnerLinks | undefined;
+    /** There are none before the node is there. */
+    const ways: { links?: PartnerLinks } = {};
     const node = await MirrorNode.open({
       self,
       device,
@@ -145,21 +156,22 @@ export class MirrorHost {
         random: () => randomOf(crypto),
         newId: () => hexText(crypto.randomBytes(16)),
         digest: (data) => hexText(crypto.digest('sha256', data)),
-        sendBeat: (to, beat) => links?.sendDatagram(to, beat),
+        sendBeat: (to, beat) => ways.links?.sendDatagram(to, beat),
         sendControl: (to, message, onSync) => {
-          if (onSync) links?.send(to, { kind: 'control', message });
-          else links?.sendDatagram(to, message);
+          if (onSync) ways.links?.send(to, { kind: 'control', message });
+          else ways.links?.sendDatagram(to, message);
         },
-        sendReplica: (to, message) => links?.send(to, { kind: 'replica', message }),
-        isCongested: (to) => links?.isCongested(to) ?? false,
-        dropSessions: (reason) => ports.dropSessions(reason),
+        sendReplica: (to, message) => ways.links?.send(to, { kind: 'replica', message }),
+        isCongested: (to) => ways.links?.isCongested(to) ?? false,
+        dropSessions: (reason) => events.dropSessions(reason),
         onFailed: (reason) => this.#failed(reason),
-        onChanged: () => ports.onChanged(),
+        onChanged: () => events.onChanged(),
+        onDocument: (name, bytes) => events.onDocument(name, bytes),
       },
     });
     if (node === undefined) return false;
     const { blockCount, blockLength } = store.geometry;
-    links = new PartnerLinks({
+    const links = new PartnerLinks({
       self,
       device,
       incarnation,
@@ -174,12 +186,18 @@ export class MirrorHost {
         }),
       events: this.#eventsOf(node),
     });
+    ways.links = links;
     this.#running = { node, links };
     this.#openedAt = clock.now();
     this.#failure = undefined;
-    this.device.attach(node);
-    ports.onChanged();
+    this.#options.served.attach(node);
+    events.attached(node);
     return true;
+  }
+
+  #detach(): void {
+    this.#options.served.detach();
+    this.#options.ports.events.detached();
   }
 
   #eventsOf(node: MirrorNode): PartnerEvents {
@@ -199,9 +217,9 @@ export class MirrorHost {
   }
 
   #failed(reason: string): void {
-    const { clock, dropSessions } = this.#options.ports;
+    const { clock, events } = this.#options.ports;
     this.#failure = reason;
-    dropSessions(reason);
+    events.dropSessions(reason);
     if (clock.now() - this.#openedAt > SOUND_MS) this.#delayMs = REOPEN_MS;
     clock.after(this.#delayMs, () => void this.#reopen());
     this.#delayMs = Math.min(2 * this.#delayMs, REOPEN_MS_MAX);
@@ -210,11 +228,11 @@ export class MirrorHost {
   async #reopen(): Promise<void> {
     const running = this.#running;
     if (running === undefined || this.#isStopping) return;
-    const { clock, dropSessions, trace } = this.#options.ports;
+    const { clock, events, trace } = this.#options.ports;
     await running.node.settled();
     if (this.#isStopping) return;
-    this.device.detach();
-    dropSessions('the copy of this node is opened again');
+    this.#detach();
+    events.dropSessions('the copy of this node is opened again');
     running.node.abandon();
     running.links.close();
     this.#running = undefined;

@@ -62,6 +62,7 @@ function planOf(text: string): Result<NodePlan, readonly ConfigFault[]> {
     stateDirectory: '/state',
     nodeId: 'node',
     startId: 'start',
+    isVirtualMachine: false,
   });
 }
 

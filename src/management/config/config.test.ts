@@ -21,6 +21,7 @@ function planOf(text: string, directory = '/srv'): Result<NodePlan, readonly Con
     stateDirectory: '/state',
     nodeId: 'node',
     startId: 'start',
+    isVirtualMachine: false,
   });
 }
 

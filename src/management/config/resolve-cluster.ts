@@ -5,21 +5,30 @@
 
 import path from 'node:path';
 import type { MirrorDeviceSpec, VoteStoreSpec, WitnessSpec } from '../../engine/spec.ts';
-import type { Site, Strategy } from '../../cluster/configuration.ts';
-import { isVirtualMachine } from '../../runtime/virtual-machine.ts';
 import { type ClusterPlan, identityOf } from '../plan.ts';
 import type { ConfigFault } from './load.ts';
 import { type ConfigFile, type MirrorTable, NODE_NUMBER_MAX } from './schema.ts';
+
+type Site = MirrorDeviceSpec['site'];
+type Strategy = Site['strategy'];
 
 export interface ClusterContext {
   readonly config: ConfigFile;
   readonly nodeName: string;
   readonly directory: string;
   readonly stateDirectory: string;
+  /** Of this machine. */
+  readonly isVirtualMachine: boolean;
   readonly faults: ConfigFault[];
 }
 
-export function clusterOf({ config, nodeName, directory, faults }: ClusterContext): ClusterPlan | undefined {
+export function clusterOf({
+  config,
+  nodeName,
+  directory,
+  isVirtualMachine,
+  faults,
+}: ClusterContext): ClusterPlan | undefined {
   const { cluster, partner: partners } = config;
   if (cluster === undefined) {
     if (partners.length > 0)
@@ -41,7 +50,7 @@ export function clusterOf({ config, nodeName, directory, faults }: ClusterContex
     node: cluster.node,
     certificates: path.resolve(directory, cluster.certificates),
     listen: cluster.listen,
-    confirmsReads: cluster.confirm_reads ?? isVirtualMachine(),
+    confirmsReads: cluster.confirm_reads ?? isVirtualMachine,
     voteStore: voteStoreOf(cluster, directory, faults),
     partners: partners.map(({ name, node, links }) => ({
       name,

@@ -35,6 +35,8 @@ export interface ResolveOptions {
   readonly stateDirectory: string;
   /** Identifies this installation: devices of two nodes never get the same names. */
   readonly nodeId: string;
+  /** The host of this machine may stop it, clock and all. */
+  readonly isVirtualMachine: boolean;
   /** Different with each start: a RAM disk that is empty again is another disk. */
   readonly startId: string;
 }

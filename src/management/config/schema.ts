@@ -18,7 +18,7 @@ export const LUN_NUMBER_MAX = 16383;
 /** Stamps of changes have four bits for the node. */
 export const NODE_NUMBER_MAX = 15;
 const PARTNERS_MAX = 14;
-export const COPIES_MAX = 4;
+const COPIES_MAX = 4;
 /** Read-only media and rescue systems use small ones; a disk below this is a mistake. */
 const SIZE_BYTES_MIN = 4096;
 

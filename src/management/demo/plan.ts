@@ -39,7 +39,7 @@ export interface Demo {
 }
 
 const CLUSTER = 'demo';
-export const DEMO_DEVICE = 'disk1';
+const DEMO_DEVICE = 'disk1';
 const NAMES = ['alpha', 'beta', 'gamma', 'delta'] as const;
 const WITNESS = 'witness';
 const SUMMARY = 'demo.json';
