@@ -7,9 +7,9 @@ const CHANNEL = 'src/replication/channel.ts';
 export const CHANNEL_PLANTS: Catalogue = {
   deliversTwice: {
     file: CHANNEL,
-    find: 'if (sequence > this.#received && !this.#early.has(sequence)) this.#early.set(sequence, message);',
+    find: '    if (sequence > this.#received && !this.#early.has(sequence)) {\n      this.#early.set(sequence, message);\n      this.#earlyBytes += this.#lengthOf(message);\n    }',
     replace:
-      'if (sequence > this.#received && !this.#early.has(sequence)) this.#early.set(sequence, message);\n    else if (message !== undefined) this.#options.onMessage(message);',
+      '    if (sequence > this.#received && !this.#early.has(sequence)) {\n      this.#early.set(sequence, message);\n      this.#earlyBytes += this.#lengthOf(message);\n    } else if (message !== undefined) this.#options.onMessage(message);',
     what: 'what is sent again is delivered again',
     killedBy: {
       file: 'src/replication/channel.test.ts',
@@ -18,9 +18,9 @@ export const CHANNEL_PLANTS: Catalogue = {
   },
   deliversOutOfOrder: {
     file: CHANNEL,
-    find: 'if (sequence > this.#received && !this.#early.has(sequence)) this.#early.set(sequence, message);',
+    find: '    if (sequence > this.#received && !this.#early.has(sequence)) {\n      this.#early.set(sequence, message);\n      this.#earlyBytes += this.#lengthOf(message);\n    }',
     replace:
-      'if (sequence > this.#received && !this.#early.has(sequence)) {\n      this.#early.set(sequence, undefined);\n      if (message !== undefined) this.#options.onMessage(message);\n    }',
+      '    if (sequence > this.#received && !this.#early.has(sequence)) {\n      this.#early.set(sequence, undefined);\n      if (message !== undefined) this.#options.onMessage(message);\n    }',
     what: 'messages of several connections are delivered as they come',
     foundBy: WRONG_DATA,
     focus: 'mirror-links',

@@ -386,7 +386,7 @@ chap.users = [{ user = "user", secret = "a-long-enough-secret" }]
   assert.equal(bad.status, 2);
   assert.match(
     bad.err,
-    /node\.toml: \[\[device\]\] 2 "two": kind = "rom": write kind = "file" or kind = "ram"/,
+    /node\.toml: \[\[device\]\] 2 "two": kind = "rom": write kind = "mirror", kind = "file" or kind = "ram"/,
   );
 });
 
