@@ -88,7 +88,7 @@ test('nodes stop and start in order, one by one and all', { timeout: LIMIT_MS },
   await io(a, 'write -P 1 0 1M');
   for (const node of nodes) {
     await node.stop();
-    await io(node === a ? b : a, 'write -P 7 5M 64k', 'read -P 1 0 64k');
+    await ioAfterLoss(node === a ? b : a, 'write -P 7 5M 64k', 'read -P 1 0 64k');
     await node.start();
     await cluster.together(nodes, 3);
   }
@@ -108,5 +108,5 @@ test('of two nodes with a witness either goes on alone', { timeout: LIMIT_MS }, 
   await a.start();
   await cluster.together([a, b], 2);
   b.kill();
-  await ioAfterLoss(a, 'read -P 2 64k 64k', 'read -P 1 0 64k', 'write -P 3 0 4k');
+  await ioAfterLoss(a, 'read -P 2 64k 64k', 'read -P 1 0 64k', 'write -P 3 1M 4k');
 });
