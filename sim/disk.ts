@@ -114,8 +114,7 @@ export function createDisk<V>(options: DiskOptions<V>): SimulatedDisk<V> {
     switch (operation.kind) {
       case 'read': {
         if (random.chance(conditions.readError)) return failed('ioError', operation.sector);
-        const values = Array.from({ length: operation.count }, (_, i) => medium.read(operation.sector + i));
-        return { ok: true, values };
+        return { ok: true, values: medium.readAll(operation.sector, operation.count) };
       }
       case 'write':
         return write(operation.sector, operation.values, operation);

@@ -18,6 +18,7 @@ export const SECTOR_LENGTH = 512;
 export interface Medium<V> {
   /** What a read finds; undefined: a hole. */
   read(sector: number): V | undefined;
+  readAll(sector: number, count: number): (V | undefined)[];
   /** Undefined makes a hole. */
   write(sector: number, value: V | undefined): void;
   /** Names everything written so far, for `flush` and `failFlush`. */
@@ -82,11 +83,18 @@ export function createMedium<V>(): Medium<V> {
     clean = new Map();
   }
 
+  function read(sector: number): V | undefined {
+    const versions = cache.size === 0 ? undefined : cache.get(sector);
+    if (versions !== undefined) return versions[versions.length - 1]!.value;
+    return clean.size > 0 && clean.has(sector) ? clean.get(sector) : durable.get(sector);
+  }
+
   return {
-    read(sector) {
-      const versions = cache.get(sector);
-      if (versions !== undefined) return versions.at(-1)!.value;
-      return clean.has(sector) ? clean.get(sector) : durable.get(sector);
+    read,
+    readAll(sector, count) {
+      const values: (V | undefined)[] = [];
+      for (let i = 0; i < count; i++) values.push(read(sector + i));
+      return values;
     },
     write(sector, value) {
       const version = { sequence: ++sequence, value };

@@ -103,29 +103,35 @@ export function createScheduler(): Scheduler {
         action();
       }
     },
-    async runSettled(untilMs) {
+    runSettled(untilMs) {
       const until = Math.round(untilMs * MICROSECONDS);
       halted = false;
-      // What the caller has begun settles first.
-      let unsettled = true;
+      let unsettled = false;
       const mark = (): void => {
         unsettled = true;
       };
-      const unhook = promiseHooks.createHook({ init: mark, settled: mark });
-      try {
-        await Promise.resolve();
-        for (;;) {
-          if (unsettled) {
-            await drained();
-            unsettled = false;
+      return new Promise((resolve, reject) => {
+        const unhook = promiseHooks.createHook({ init: mark, settled: mark });
+        const onDrained = (): void => {
+          unsettled = false;
+          try {
+            for (;;) {
+              const action = next(until);
+              if (action === undefined) break;
+              action();
+              if (unsettled) return drain(onDrained);
+            }
+          } catch (error) {
+            unhook();
+            reject(error as Error);
+            return;
           }
-          const action = next(until);
-          if (action === undefined) return;
-          action();
-        }
-      } finally {
-        unhook();
-      }
+          unhook();
+          resolve();
+        };
+        // What the caller has begun settles first.
+        drain(onDrained);
+      });
     },
     halt() {
       halted = true;
@@ -139,10 +145,12 @@ export function createScheduler(): Scheduler {
   };
 }
 
-/** Called within a promise reaction: ticks come only when no reaction is left. */
-function drained(): Promise<void> {
-  return new Promise((resolve) => process.nextTick(resolve));
+/** A tick that a promise reaction asks for comes only when no reaction is left. */
+function drain(onDrained: () => void): void {
+  void SETTLED.then(() => process.nextTick(onDrained));
 }
+
+const SETTLED = Promise.resolve();
 
 function before(a: Entry, b: Entry): boolean {
   return a.at < b.at || (a.at === b.at && a.order < b.order);

@@ -66,8 +66,12 @@ export function checkLocks(operations: readonly LockOperation[]): ObjectsVerdict
 }
 
 export function checkReservations(operations: readonly ReservationOperation[]): ObjectsVerdict {
+  // What changes nothing says nothing without an answer.
+  const telling = operations.filter(
+    ({ input, output }) => output !== undefined || !isQuestion(input.command),
+  );
   return judgeEach(
-    groupBy(operations, (operation) => operation.device),
+    groupBy(telling, (operation) => operation.device),
     (history) => judgeOrder(history, RESERVATIONS),
     (device, { length }) => ({
       rule: 'reservationNotAtomic',
@@ -94,6 +98,7 @@ function lockModel(blocks: number): SequentialModel<readonly number[], LockInput
   return {
     initial: Array.from({ length: blocks }, () => 0),
     key: (state) => state.join(),
+    isPassive: ({ kind }, output) => kind === 'readBlock' || output === 'miscompare',
     apply(state, input, output) {
       if (input.kind === 'readBlock') {
         const fits = typeof output === 'object' && output.value === state[input.index];
@@ -121,6 +126,7 @@ const RESERVATIONS: SequentialModel<Reservations, ReservationInput, ReservationO
       .map((pair) => pair.join(':'))
       .sort()
       .join()};${holder};${generation}`,
+  isPassive: ({ command }, output) => isQuestion(command) || output === 'conflict',
   apply(state, input, output) {
     const after = perform(state, input);
     if (output === undefined) return after ?? state;
@@ -136,6 +142,11 @@ const RESERVATIONS: SequentialModel<Reservations, ReservationInput, ReservationO
     return same ? state : undefined;
   },
 };
+
+/** Whether it leaves reservations as they are, whatever they are; a write only asks them. */
+function isQuestion({ kind }: ReservationInput['command']): boolean {
+  return kind === 'write' || kind === 'readReservation';
+}
 
 /** SPC-4 §5.13; undefined: RESERVATION CONFLICT. */
 function perform(state: Reservations, { nexus, key, command }: ReservationInput): Reservations | undefined {

@@ -70,6 +70,7 @@ const register: SequentialModel<number, { write?: number }, number> = {
     return output === undefined || output === state ? state : undefined;
   },
   key: String,
+  isPassive: ({ write }) => write === undefined,
 };
 
 test('on random small histories it agrees with the exhaustive search', () => {

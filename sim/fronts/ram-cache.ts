@@ -81,7 +81,7 @@ export function createRamCache(store: BlockDevice, clock: Clock, random: Prng): 
   function read(lba: number, blocks: number): ReturnType<BlockDevice['read']> {
     const below = store.read(lba, blocks);
     const lay = (result: Result<Loan, DeviceFault>): Result<Loan, DeviceFault> => {
-      if (!result.ok) return result;
+      if (!result.ok || dirty.size === 0) return result;
       const bytes = new Uint8Array(blocks * blockLength);
       copyTo(result.value.segments, bytes, 0);
       result.value.release();

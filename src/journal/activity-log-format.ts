@@ -11,6 +11,7 @@
  */
 
 import { crc32c } from '../base/crc32c.ts';
+import { isZero } from '../base/segments.ts';
 import { getUuid, putUuid, type Uuid } from '../base/uuid.ts';
 
 export const TRANSACTION_LENGTH = 4096;
@@ -96,8 +97,9 @@ export type ReadTransaction = Transaction | 'empty' | 'torn' | 'damaged';
 export function decodeTransaction(bytes: Uint8Array | undefined, device: Uuid): ReadTransaction {
   if (bytes === undefined) return 'damaged';
   const outer = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const body = new Uint8Array(BODY);
   const tag = outer.getUint32(IN_SECTOR);
+  if (tag === 0 && isZero(bytes)) return 'empty';
+  const body = new Uint8Array(BODY);
   let mixed = false;
   for (let sector = 0; sector < SECTORS; sector++) {
     body.set(bytes.subarray(sector * SECTOR, sector * SECTOR + IN_SECTOR), sector * IN_SECTOR);
@@ -105,7 +107,6 @@ export function decodeTransaction(bytes: Uint8Array | undefined, device: Uuid): 
   }
   if (mixed) return 'torn';
   const view = new DataView(body.buffer);
-  if (tag === 0 && body.every((byte) => byte === 0)) return 'empty';
   if (view.getUint32(CHECKSUM) !== crc32c(body.subarray(0, CHECKSUM), 0)) return 'damaged';
   if (view.getUint32(0) !== MAGIC || view.getUint16(4) !== VERSION) return 'damaged';
   return getUuid(view, 8) === device ? getTransaction(view) : 'damaged';
