@@ -7,9 +7,9 @@ const CHANNEL = 'src/replication/channel.ts';
 export const CHANNEL_PLANTS: Catalogue = {
   deliversTwice: {
     file: CHANNEL,
-    find: 'if (sequence > this.#received && !this.#early.has(sequence)) this.#early.set(sequence, message);',
+    find: '      this.#earlyBytes += this.#lengthOf(message);\n    }',
     replace:
-      'if (sequence > this.#received && !this.#early.has(sequence)) this.#early.set(sequence, message);\n    else if (message !== undefined) this.#options.onMessage(message);',
+      '      this.#earlyBytes += this.#lengthOf(message);\n    } else if (message !== undefined) this.#options.onMessage(message);',
     what: 'what is sent again is delivered again',
     foundBy: [],
     focus: 'mirror-links',
@@ -18,9 +18,9 @@ export const CHANNEL_PLANTS: Catalogue = {
   },
   deliversOutOfOrder: {
     file: CHANNEL,
-    find: 'if (sequence > this.#received && !this.#early.has(sequence)) this.#early.set(sequence, message);',
+    find: '      this.#early.set(sequence, message);\n      this.#earlyBytes += this.#lengthOf(message);',
     replace:
-      'if (sequence > this.#received && !this.#early.has(sequence)) {\n      this.#early.set(sequence, undefined);\n      if (message !== undefined) this.#options.onMessage(message);\n    }',
+      '      this.#early.set(sequence, undefined);\n      if (message !== undefined) this.#options.onMessage(message);',
     what: 'messages of several connections are delivered as they come',
     foundBy: WRONG_DATA,
     focus: 'mirror-links',

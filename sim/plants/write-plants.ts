@@ -233,8 +233,8 @@ export const WRITE_PLANTS: Catalogue = {
   },
   earlyMessagesAreLost: {
     file: REPLICA,
-    find: 'if (this.#early.length < EARLY_MAX) this.#early.push({ from, message });',
-    replace: 'if (this.#early.length > EARLY_MAX) this.#early.push({ from, message });',
+    find: '    if (this.#hasMissed) return;\n    this.#early.push({ from, message });',
+    replace: '',
     what: 'messages of a configuration that is not installed here yet are dropped',
     foundBy: [...NO_SERVICE, ...WRONG_DATA],
     seedsMax: 10,
