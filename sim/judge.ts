@@ -3,6 +3,8 @@
 import type { BugViolation } from './bugs.ts';
 import type { AnswerViolation } from './checkers/answers.ts';
 import { checkAnswers } from './checkers/answers.ts';
+import type { DocumentViolation } from './checkers/documents.ts';
+import { checkDocuments } from './checkers/documents.ts';
 import type { FinalViolation } from './checkers/durability.ts';
 import { checkDurability, checkReplicasEqual } from './checkers/durability.ts';
 import type { ObjectViolation } from './checkers/objects.ts';
@@ -27,6 +29,7 @@ export type Violation =
   | AnswerViolation
   | ObservationViolation
   | BugViolation
+  | DocumentViolation
   | NotQuiet;
 
 export interface Finished {
@@ -88,5 +91,7 @@ function judgeReplicas({ history, front, shape, endedAt }: Finished): Violation 
   );
   const lost = checkDurability(history.writes, data);
   if (lost !== undefined) return lost;
+  const documents = front.documents === undefined ? undefined : checkDocuments(front.documents());
+  if (documents !== undefined) return documents;
   return checkReplicasEqual(replicas) ?? checkRegisters(history.writes, [...history.reads, ...finalReads]);
 }

@@ -3,6 +3,7 @@
  * simulator tests itself. Blocks hold numbers; 0 is what a block holds before its first write and after an unmap.
  */
 
+import type { DocumentsAtEnd } from './checkers/documents.ts';
 import type { SimulatedDisk } from './disk.ts';
 import type { Link } from './link.ts';
 import type { StreamEnd, StreamHandlers } from './stream.ts';
@@ -82,6 +83,8 @@ export interface StorageFront {
   operate(draw: number): void;
   /** Once the workload has ended: nothing is on its way any more, and all replicas that should be are in sync. */
   isQuiet(): boolean;
+  /** At the end: what administrators have changed, and what nodes hold of it. */
+  documents?(): DocumentsAtEnd;
   /** At the end: what each replica of `device` holds, block by block. */
   replicas(device: number): readonly { readonly node: number; readonly values: readonly number[] }[];
 }

@@ -60,6 +60,11 @@ export const FOCUS = {
       'cut',
     ],
   ),
+  /** Administrators change settings and restart nodes, while who hears whom changes. */
+  settings: everything(
+    [2, 3, 4],
+    ['operator', 'operator', 'cut', 'isolate', 'crash', 'powerLoss', 'slowLink'],
+  ),
   /** Connections break and messages are late: a third node knows more, or less. */
   links: everything(
     [3, 3, 4],

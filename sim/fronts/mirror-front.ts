@@ -10,6 +10,7 @@ import type { Link } from '../link.ts';
 import type { Session, StorageFront } from '../storage.ts';
 import { SimulatedVotes } from '../vote-store.ts';
 import { blocksOf } from '../workload.ts';
+import { Administrator } from './administrator.ts';
 import { firstVotes, MirrorHost } from './mirror-host.ts';
 import { drawSite, type SiteFocus } from './mirror-site.ts';
 
@@ -17,6 +18,8 @@ const COMPARE_MS = 200;
 const ADMINISTRATOR_MS = 2000;
 const ADMINISTRATOR_PATIENCE = 4;
 const STOPPED_MS = 3000;
+/** Of all that the administrator does. */
+const CHANGES_SHARE = 0.6;
 
 export function createMirrorFront(parts: FrontParts, focus?: SiteFocus): StorageFront {
   const { hosts, random, scheduler, shape } = parts;
@@ -31,6 +34,8 @@ export function createMirrorFront(parts: FrontParts, focus?: SiteFocus): Storage
   for (const node of nodes) node.format(first);
   for (const node of nodes) node.start();
 
+  const administrator = new Administrator(withData, drawn, () => scheduler.now());
+
   // A disk that is about to fail counts as failed, lest the other one is hit, too.
   const isComplete = (node: MirrorHost): boolean => node.serves !== undefined && node.isHealthy;
   const together = (): boolean => {
@@ -43,7 +48,7 @@ export function createMirrorFront(parts: FrontParts, focus?: SiteFocus): Storage
     );
   };
 
-  /** An administrator, who looks now and then: with everybody there and nobody serving, the newest copy is chosen. */
+  /** Another one, who looks now and then: with everybody there and nobody serving, the newest copy is chosen. */
   let waits = 0;
   const administrate = (): void => {
     scheduler.after(ADMINISTRATOR_MS, administrate);
@@ -84,12 +89,14 @@ export function createMirrorFront(parts: FrontParts, focus?: SiteFocus): Storage
         .map((node) => node.number - 1);
     },
     isWhole: () => together() && withData.every(isComplete),
-    // An administrator restarts a node, or all of them, at a time that suits nobody.
+    // An administrator changes settings, or restarts a node, or all of them, at a time that suits nobody.
     operate: (draw) => {
+      if ((draw * 13) % 1 < CHANGES_SHARE) return administrator.act(draw);
       const [first, spread] = [Math.floor(draw * nodes.length), draw * 97];
       const chosen = spread % 1 < 0.2 ? nodes : [nodes[first]!];
       for (const node of chosen) void node.stopInOrder(STOPPED_MS * (spread % 1));
     },
+    documents: () => administrator.atEnd(),
     isQuiet: () => scheduler.now() > 0 && together() && withData.every((node) => node.isIdle),
     replicas: () =>
       withData.map((node) => ({ node: node.number - 1, values: node.content(blocksOf(shape)) })),

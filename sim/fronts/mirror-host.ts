@@ -17,9 +17,13 @@ import { MirrorNode } from '../../src/engine/mirror/mirror-node.ts';
 import { PartnerLinks } from '../../src/engine/mirror/partner-links.ts';
 import type { ChannelMessage, Datagram } from '../../src/engine/mirror/wire.ts';
 import type { LinkKind } from '../../src/ports/partner-network.ts';
+import type { Settings } from '../../src/engine/mirror/settings.ts';
 import { journalLength } from '../../src/journal/journal.ts';
 import { SUPERBLOCK_FILE_LENGTH } from '../../src/cluster/superblock.ts';
+import type { Ticket } from '../../src/ports/block-device.ts';
+import type { DocumentName } from '../../src/replication/operation.ts';
 import { openFlatStore } from '../../src/store/flat-store.ts';
+import type { HeldDocuments } from '../checkers/documents.ts';
 import type { SimulatedDisk } from '../disk.ts';
 import { createDiskPort, type DiskPort } from '../disk-port.ts';
 import type { Host } from '../host.ts';
@@ -82,6 +86,9 @@ export class MirrorHost {
   #incarnation = 0;
   #starts = 0;
   #isStopping = false;
+  /** The last reset that the process of this start was told of. */
+  #toldResets = 0;
+  #toldStart = 0;
 
   constructor(options: MirrorHostOptions) {
     this.#options = options;
@@ -281,6 +288,50 @@ export class MirrorHost {
     });
   }
 
+  // ── An administrator ──
+
+  /** False: there is nobody to ask. */
+  changeSettings(settings: Settings, done: (isDone: boolean) => void): boolean {
+    const { node } = this.#process ?? {};
+    node?.changeSettings(this.#ticket(node), settings, (result) => done(result.ok));
+    return node !== undefined;
+  }
+
+  /** `done` is told the number of the reset, if it went well. */
+  resetUnit(done: (number: number) => void): void {
+    const { node } = this.#process ?? {};
+    if (node === undefined) return;
+    let number = 0;
+    const decide = (before: Uint8Array | undefined): Uint8Array => {
+      number = resetsOf(before) + 1;
+      return new Uint8Array([number >>> 8, number & 255, this.number]);
+    };
+    node.changeDocument(this.#ticket(node), 'reset', decide, (result) => {
+      if (result.ok) done(number);
+    });
+  }
+
+  /** As it holds them. */
+  get documents(): HeldDocuments {
+    const { node } = this.#process ?? {};
+    const settings = node?.document('settings') === undefined ? '' : JSON.stringify(node.settings);
+    return { node: this.#options.host.id, settings, resets: resetsOf(node?.document('reset')) };
+  }
+
+  #ticket(node: MirrorNode): Ticket {
+    const arrivedAt = this.#options.host.clock.now();
+    return { arrivedAt, isAlive: () => this.#process?.node === node };
+  }
+
+  #onDocument(start: number, name: DocumentName, bytes: Uint8Array | undefined): void {
+    if (name !== 'reset') return;
+    const number = resetsOf(bytes);
+    if (start !== this.#toldStart) this.#toldResets = 0;
+    this.#toldStart = start;
+    assert(number > this.#toldResets, 'each reset is told once, and in order');
+    this.#toldResets = number;
+  }
+
   // ── Other nodes ──
 
   onConnection(end: StreamEnd): StreamHandlers | undefined {
@@ -363,7 +414,7 @@ export class MirrorHost {
         dropSessions: () => this.#dropSessions(),
         onFailed: () => this.#failed(start),
         onChanged: () => parts.stir(),
-        onDocument: () => undefined,
+        onDocument: (name, bytes) => this.#onDocument(start, name, bytes),
       },
     });
     if (start !== this.#starts) return node?.abandon();
@@ -454,4 +505,9 @@ export class MirrorHost {
       epochId: Number.parseInt(configuration.id.slice(-13), 16),
     });
   }
+}
+
+/** How many there have been, by the document of the last one. */
+function resetsOf(bytes: Uint8Array | undefined): number {
+  return bytes === undefined ? 0 : bytes[0]! * 256 + bytes[1]!;
 }

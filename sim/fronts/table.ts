@@ -119,6 +119,7 @@ export const FRONTS = {
   'mirror-outages': focused(FOCUS.outages),
   'mirror-disks': focused(FOCUS.disks),
   'mirror-links': focused(FOCUS.links),
+  'mirror-settings': focused(FOCUS.settings),
 } as const satisfies Readonly<Record<string, FrontKind>>;
 
 /** The mirror under a few kinds of faults. */

@@ -432,3 +432,28 @@ function* afterwards(
     if (count >= need) yield voters;
   }
 }
+
+test('while priorities change, of two that lose each other neither goes on before it knows whether it is the first', () => {
+  const base = configuration(20, [1, 2]);
+  const goesOn = (self: number, firsts: readonly number[]): boolean => {
+    const promises = new Map([[self, reportOf(base, base.members, { isFresh: true })]]);
+    const chosen = choose({
+      site: { nodes: [1, 2], strategy: SUSPEND_LOW },
+      self,
+      promises,
+      excluded: new Set(),
+      promoted: new Set(),
+      isHeard: () => false,
+      retiredIn: () => undefined,
+      firsts,
+      writesBack: false,
+      isForced: false,
+      winner: undefined,
+    });
+    return chosen.kind === 'go';
+  };
+  assert.deepEqual(
+    [goesOn(1, [1]), goesOn(1, [1, 2]), goesOn(2, [1, 2]), goesOn(2, [2])],
+    [true, false, false, true],
+  );
+});

@@ -1,0 +1,61 @@
+/** Changes settings of the mirrored device and resets its logical unit in the middle of everything, and remembers what it did. */
+
+import type { DocumentsAtEnd, SettingsAttempt } from '../checkers/documents.ts';
+import type { Open } from '../history.ts';
+import type { MirrorHost } from './mirror-host.ts';
+import type { MirrorSite } from './mirror-site.ts';
+
+const RESET_SHARE = 0.4;
+const BACK_SHARE = 0.7;
+
+export class Administrator {
+  readonly #nodes: readonly MirrorHost[];
+  readonly #drawn: MirrorSite;
+  readonly #now: () => number;
+  readonly #attempts: Open<SettingsAttempt>[] = [];
+  readonly #resets: number[] = [];
+
+  /** `nodes`: those with data. */
+  constructor(nodes: readonly MirrorHost[], drawn: MirrorSite, now: () => number) {
+    this.#nodes = nodes;
+    this.#drawn = drawn;
+    this.#now = now;
+  }
+
+  /** `draw` in [0, 1) says what, and through which node. */
+  act(draw: number): void {
+    const [part, more, most] = [(draw * 101) % 1, (draw * 10_007) % 1, (draw * 1_000_003) % 1];
+    const node = this.#nodes[Math.floor(part * this.#nodes.length)]!;
+    if (more < RESET_SHARE) return node.resetUnit((number) => this.#resets.push(number));
+    const { nodes } = this.#drawn.site;
+    const turn = Math.floor(most * nodes.length);
+    const order = [...nodes.slice(turn), ...nodes.slice(0, turn)];
+    // With caches everybody at once must not die, which only the front knows.
+    const policy = this.#drawn.policy === 'back' && part < BACK_SHARE ? 'back' : 'through';
+    const asides = nodes
+      .filter((_, at) => Math.floor(most * 2 ** (at + 2)) % 2 === 1)
+      .toSorted((a, b) => a - b);
+    const settings = { order, policy, asides } as const;
+    const attempt = {
+      settings: JSON.stringify(settings),
+      invokedAt: this.#now(),
+      returnedAt: Infinity,
+      acknowledged: false,
+    };
+    const isBegun = node.changeSettings(settings, (isDone) => {
+      // Without success it may still be on its way.
+      if (!isDone) return;
+      attempt.returnedAt = this.#now();
+      attempt.acknowledged = true;
+    });
+    if (isBegun) this.#attempts.push(attempt);
+  }
+
+  atEnd(): DocumentsAtEnd {
+    return {
+      attempts: this.#attempts,
+      resets: this.#resets,
+      held: this.#nodes.map((node) => node.documents),
+    };
+  }
+}
