@@ -11,7 +11,8 @@ import type { Session, StorageFront } from '../storage.ts';
 import { SimulatedVotes } from '../vote-store.ts';
 import { blocksOf } from '../workload.ts';
 import { Administrator } from './administrator.ts';
-import { firstVotes, MirrorHost } from './mirror-host.ts';
+import { firstVotes } from './first-votes.ts';
+import { MirrorHost } from './mirror-host.ts';
 import { drawSite, type SiteFocus } from './mirror-site.ts';
 
 const COMPARE_MS = 200;

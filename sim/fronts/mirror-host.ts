@@ -9,8 +9,7 @@
 import { assert } from '../../src/base/assert.ts';
 import type { Prng } from '../../src/base/prng.ts';
 import { NO_UUID } from '../../src/base/uuid.ts';
-import { type Configuration, type Site, votersOf } from '../../src/cluster/configuration.ts';
-import { CLAIM, encodeRegister, VOTE } from '../../src/cluster/registers.ts';
+import { type Configuration, votersOf } from '../../src/cluster/configuration.ts';
 import { encodeSuperblock, SUPERBLOCK_LENGTH } from '../../src/cluster/superblock-format.ts';
 import type { PartnerWire } from '../../src/engine/mirror/frame-connection.ts';
 import { MirrorNode } from '../../src/engine/mirror/mirror-node.ts';
@@ -35,7 +34,7 @@ import type { SimulatedVotes } from '../vote-store.ts';
 import type { FrontParts } from '../world.ts';
 import { decodeBlocks } from '../block-codec.ts';
 import { MirrorCommands } from './mirror-commands.ts';
-import { BLOCK_LENGTH, DEVICE_BLOCKS, lbaOf } from './mirror-layout.ts';
+import { BLOCK_LENGTH, DEVICE, DEVICE_BLOCKS, lbaOf } from './mirror-layout.ts';
 import { createCodingWire, createPlainWire } from './mirror-carrier.ts';
 import { SimulatedPartners } from './mirror-links.ts';
 import type { MirrorSite } from './mirror-site.ts';
@@ -60,17 +59,8 @@ const SLOTS = 16;
 const REOPEN_MS = 3000;
 const GUARD_MS = 2500;
 const GUARD_EVERY_MS = 250;
-const DEVICE = 'd'.repeat(32);
 const GEOMETRY = { blockLength: BLOCK_LENGTH, blockCount: DEVICE_BLOCKS } as const;
 const DISK_SOURCE = 1_000;
-
-/** What lies in the store when the device is made. */
-export function firstVotes({ strategy }: Site, first: Configuration): Uint8Array {
-  const { term, members } = first;
-  return strategy.kind === 'majority'
-    ? encodeRegister(VOTE, DEVICE, { promised: term, accepted: first })
-    : encodeRegister(CLAIM, DEVICE, { term, members });
-}
 
 export class MirrorHost {
   /** As replica or witness: from 1. */

@@ -21,3 +21,5 @@ export function lbaOf(
   if (islandBlocks > block) return DATA_LBA + block;
   return DATA_LBA + Math.floor(block / islandBlocks) * ISLAND_STRIDE + (block % islandBlocks);
 }
+
+export const DEVICE = 'd'.repeat(32);

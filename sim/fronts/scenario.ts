@@ -18,7 +18,8 @@ import { drawTrouble, SimulatedVotes } from '../vote-store.ts';
 import { DATA_DEVICE } from '../worker.ts';
 import { drawShape } from '../workload.ts';
 import { digest, firstConfiguration } from './mirror-front.ts';
-import { firstVotes, MirrorHost } from './mirror-host.ts';
+import { firstVotes } from './first-votes.ts';
+import { MirrorHost } from './mirror-host.ts';
 
 export interface ScenarioOptions {
   readonly site: Site;
