@@ -38,6 +38,7 @@ import { BLOCK_LENGTH, DEVICE, DEVICE_BLOCKS, lbaOf } from './mirror-layout.ts';
 import { createCodingWire, createPlainWire } from './mirror-carrier.ts';
 import { SimulatedPartners } from './mirror-links.ts';
 import type { MirrorSite } from './mirror-site.ts';
+import { encodeReset, resetsOf } from './resets.ts';
 import { createRamCache, type RamCache } from './ram-cache.ts';
 
 export interface MirrorHostOptions {
@@ -294,7 +295,7 @@ export class MirrorHost {
     let number = 0;
     const decide = (before: Uint8Array | undefined): Uint8Array => {
       number = resetsOf(before) + 1;
-      return new Uint8Array([number >>> 8, number & 255, this.number]);
+      return encodeReset(number, this.number);
     };
     node.changeDocument(this.#ticket(node), 'reset', decide, (result) => {
       if (result.ok) done(number);
@@ -495,9 +496,4 @@ export class MirrorHost {
       epochId: Number.parseInt(configuration.id.slice(-13), 16),
     });
   }
-}
-
-/** How many there have been, by the document of the last one. */
-function resetsOf(bytes: Uint8Array | undefined): number {
-  return bytes === undefined ? 0 : bytes[0]! * 256 + bytes[1]!;
 }
