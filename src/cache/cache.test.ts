@@ -231,6 +231,66 @@ test('what is read beneath while its blocks change is answered, but not kept', a
   assert.deepEqual(await read(b, 0, 1), [5]);
 });
 
+test('what was read beneath before a write is not kept, even if the written page has left the cache', async () => {
+  const b = bench('back');
+  const old = track(b.cache.read(0, 1));
+  write(b, 0, PAGE, 5);
+  void b.cache.flush();
+  b.device.end('write 0+8');
+  await turn();
+  b.device.end('flush');
+  for (let page = 1; page < 300; page++) {
+    const passing = track(b.cache.read(page * PAGE, 1));
+    b.device.end(`read ${page * PAGE}+1`);
+    await turn();
+    assert.ok(passing.result?.ok);
+    passing.result.value.release();
+  }
+  assert.deepEqual(b.names(), ['read 0+1']);
+  // What the medium held when it was asked.
+  b.device.calls[0]!.end(false, () => true);
+  b.device.calls.length = 0;
+  await turn();
+  assert.ok(old.result?.ok);
+  assert.deepEqual(numbersOf(old.result.value.segments), [0]);
+  old.result.value.release();
+  assert.deepEqual(await read(b, 0, 1), [5]);
+});
+
+test('a page of which a part is overwritten while it is written out loses nothing when that fails', async () => {
+  const b = bench('back');
+  write(b, 0, PAGE, 1);
+  const first = track(b.cache.flush());
+  write(b, 0, 1, 2);
+  b.device.end('write 0+8', 'badly');
+  await turn();
+  assert.equal(first.result?.ok, false);
+  const second = track(b.cache.flush());
+  await endAll(b);
+  assert.ok(second.result?.ok);
+  assert.deepEqual([...b.device.now.subarray(0, 3)], [2, 1, 1]);
+});
+
+test('a flush covers a page that is lent and partly overwritten while it waits its turn', async () => {
+  const b = bench('back');
+  for (let page = 0; page < 12; page++) write(b, page * 2 * PAGE, PAGE, 1);
+  const flushed = track(b.cache.flush());
+  assert.equal(b.device.calls.length, 8);
+  const lent = track(b.cache.read(22 * PAGE, 1));
+  assert.ok(lent.result?.ok);
+  write(b, 22 * PAGE, 1, 2);
+  while (!b.names().includes('flush')) {
+    // Its own write last.
+    b.device.end(b.names().find((name) => name !== 'write 176+8'));
+    await turn();
+  }
+  assert.ok(!b.names().includes('write 176+8'));
+  await endAll(b);
+  assert.ok(flushed.result?.ok);
+  assert.deepEqual(numbersOf(lent.result.value.segments), [1]);
+  assert.deepEqual([...b.device.now.subarray(22 * PAGE, 22 * PAGE + 2)], [2, 1]);
+});
+
 test('a block that cannot be read beneath is read where it is cached', async () => {
   const b = bench('back');
   write(b, 1, 1, 9);

@@ -123,7 +123,7 @@ class RamCache implements Cache {
     const frames = framesFor({ mode, memory });
     this.#pages = new Pages(frames, below.geometry.blockLength);
     this.#dirtyMax = limitsFor(frames).dirtyMax;
-    this.#reader = new Reader(below, this.#pages, this.#order);
+    this.#reader = new Reader(below, this.#pages);
     this.#destager = new Destager({ below, clock, pages: this.#pages, order: this.#order, ageMs });
   }
 

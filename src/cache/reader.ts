@@ -5,10 +5,10 @@
  * Invariants
  *  1. What is cached when a read begins is answered from there: it is pinned until the answer is given back. So nothing
  *     is taken from beneath that was in the cache, perhaps newer, when the read was asked for.
- *  2. What was read beneath is kept only if no change of its blocks began or was under way meanwhile.
+ *  2. What was read beneath is kept only if no change of its blocks began meanwhile. Whoever reads waits for those that
+ *     have begun before (cache.ts).
  */
 
-import type { RangeLock } from '../base/range-lock.ts';
 import { fail, isAsync, type MaybeAsync, ok, type Result } from '../base/result.ts';
 import type { BlockDevice, DeviceFault, Loan } from '../ports/block-device.ts';
 import { NONE } from './frame-list.ts';
@@ -31,15 +31,12 @@ export class Reader {
   misses = 0;
   readonly #below: Pick<BlockDevice, 'read'>;
   readonly #pages: Pages;
-  readonly #order: RangeLock;
   readonly #fills: Fill[] = [];
   #pinnedMax: number;
 
-  /** `order`: pages that are being changed beneath. */
-  constructor(below: Pick<BlockDevice, 'read'>, pages: Pages, order: RangeLock) {
+  constructor(below: Pick<BlockDevice, 'read'>, pages: Pages) {
     this.#below = below;
     this.#pages = pages;
-    this.#order = order;
     this.#pinnedMax = limitsFor(pages.frames.count).pinnedMax;
   }
 
@@ -182,8 +179,7 @@ export class Reader {
 
   #mayKeep(lba: number, blocks: number): boolean {
     const pages = this.#pages.pagesOf(lba, blocks);
-    if (pages > KEPT_PAGES_MAX || this.#pages.frames.count === 0) return false;
-    return this.#order.isFree(this.#pages.pageOf(lba), pages, 'shared');
+    return pages <= KEPT_PAGES_MAX && this.#pages.frames.count > 0;
   }
 
   #fill(fill: Fill): MaybeAsync<DeviceFault | undefined> {
