@@ -2,6 +2,7 @@
  * `npm run bench -- target`: Lockstep beside tgt and the floor on this machine, in interleaved rounds, as ratios.
  * `npm run bench -- core`: the mirror's core alone, with one to four replicas.
  * `npm run bench -- network`: what carries mirrored writes from node to node.
+ * `npm run bench -- cache`: the cache alone.
  * Never a pass or fail on time: a table to read. Progress goes to standard error, results to standard output.
  */
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
@@ -9,6 +10,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { parseSize } from '../src/base/units.ts';
 import { CACHE } from './build.ts';
+import { benchCache } from './cache/run.ts';
 import { benchCore } from './core/run.ts';
 import { benchNetwork } from './network/run.ts';
 import {
@@ -26,17 +28,16 @@ import { machine, markdown, type Result } from './table.ts';
 const USAGE = `usage: npm run bench -- target [--seconds S] [--rounds N] [--size SIZE] [--only REGEXP] [--medium ram|file|all]
                        [--directory DIR] [--json]
        npm run bench -- target --memory MINUTES
-       npm run bench -- core [--seconds S]
-       npm run bench -- network [--seconds S]
+       npm run bench -- core|cache|network [--seconds S]
 
-  --seconds S     of one measurement, or of each number of replicas (default 3)
+  --seconds S     of one measurement, number of replicas or operation (default 3)
   --rounds N      A B C A B C …; the table shows medians (default 3)
   --size SIZE     of each disk (default 1G)
   --only REGEXP   of the workloads' titles
   --directory DIR where flat files are made (default: the cache folder)
   --memory M      resident memory of Lockstep over M minutes of mixed load, instead`;
 
-const SUBJECTS = ['target', 'core', 'network'] as const;
+const SUBJECTS = ['target', 'core', 'cache', 'network'] as const;
 const KIB = 1024;
 const small = (['read', 'write'] as const).flatMap((operation) =>
   [1, 32, 128].map((depth): Workload => {
@@ -79,6 +80,10 @@ async function main(): Promise<number> {
   }
   if (options.subject === 'core') {
     console.log(await benchCore(options.seconds, say));
+    return 0;
+  }
+  if (options.subject === 'cache') {
+    console.log(await benchCache(options.seconds, say));
     return 0;
   }
   await mkdir(options.directory, { recursive: true });

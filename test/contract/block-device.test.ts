@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { after } from 'node:test';
 import { MirrorDevice } from '../../src/engine/mirror/mirror-device.ts';
 import { type Joined, joinNodes, together } from '../../src/engine/mirror/testing/joined-nodes.ts';
+import { createCache, MEMORY_MIN } from '../../src/cache/cache.ts';
 import type { BlockDevice, BlockLength } from '../../src/ports/block-device.ts';
 import type { Disk } from '../../src/ports/disk.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
@@ -49,6 +50,26 @@ for (const blockLength of [512, 4096] as const) {
       return await flatOver(disk, blockLength);
     },
   });
+  // So small that most of the device has no place in it.
+  for (const mode of ['back', 'through', 'none'] as const) {
+    const cached = (below: BlockDevice): BlockDevice =>
+      createCache({ below, clock: systemClock, mode, memory: MEMORY_MIN });
+    blockDeviceContract({
+      name: `cache (${mode}) over RAM, ${blockLength}`,
+      blockLength,
+      open: () => Promise.resolve(cached(createRamStore({ blockLength, blockCount: BLOCK_COUNT }))),
+    });
+    blockDeviceContract({
+      name: `cache (${mode}) over flat, disk answers out of order, ${blockLength}`,
+      blockLength,
+      open: async () => {
+        const disk = new MemoryDisk(BLOCK_COUNT * blockLength);
+        let turns = 0;
+        disk.delay = () => (turns = (turns * 5 + 3) % 7);
+        return cached(await flatOver(disk, blockLength));
+      },
+    });
+  }
 }
 
 for (const blockLength of [512, 4096] as const) {
