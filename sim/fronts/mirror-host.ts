@@ -26,7 +26,7 @@ import type { Answer, Command, Session } from '../storage.ts';
 import type { StreamEnd, StreamHandlers } from '../stream.ts';
 import type { SimulatedVotes } from '../vote-store.ts';
 import type { FrontParts } from '../world.ts';
-import { decodeBlocks } from '../block-codec.ts';
+import { decodeBlock } from '../block-codec.ts';
 import { MirrorCommands } from './mirror-commands.ts';
 import { BLOCK_LENGTH, DEVICE_BLOCKS, lbaOf } from './mirror-layout.ts';
 import { type Carrier, createCodingCarrier, plainCarrier } from './mirror-carrier.ts';
@@ -313,7 +313,7 @@ export class MirrorHost {
   #valueOf(block: number): number {
     const lba = lbaOf(block, this.#options.parts.shape);
     const bytes = this.#process?.cache?.peek(lba) ?? this.#data.device.medium.read(lba)?.bytes;
-    return bytes === undefined ? 0 : decodeBlocks(bytes, BLOCK_LENGTH)[0]!;
+    return bytes === undefined ? 0 : decodeBlock(bytes);
   }
 
   async #open(start: number): Promise<void> {
