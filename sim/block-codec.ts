@@ -28,10 +28,19 @@ export function encodeBlocks(values: readonly number[], blockLength: number): Ui
 
 export function decodeBlocks(bytes: Uint8Array, blockLength: number): number[] {
   assert(bytes.length % blockLength === 0, 'whole blocks are decoded');
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return Array.from({ length: bytes.length / blockLength }, (_, i) =>
-    decode(view, i * blockLength, blockLength),
-  );
+  const view = viewOf(bytes);
+  const values: number[] = [];
+  for (let at = 0; at < bytes.length; at += blockLength) values.push(decode(view, at, blockLength));
+  return values;
+}
+
+/** The bytes are one block. */
+export function decodeBlock(bytes: Uint8Array): number {
+  return decode(viewOf(bytes), 0, bytes.length);
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 function encode(value: number, view: DataView, at: number, blockLength: number): void {

@@ -32,7 +32,7 @@ import type { Answer, Command, Session } from '../storage.ts';
 import type { StreamEnd, StreamHandlers } from '../stream.ts';
 import type { SimulatedVotes } from '../vote-store.ts';
 import type { FrontParts } from '../world.ts';
-import { decodeBlocks } from '../block-codec.ts';
+import { decodeBlock } from '../block-codec.ts';
 import { MirrorCommands } from './mirror-commands.ts';
 import { BLOCK_LENGTH, DEVICE, DEVICE_BLOCKS, lbaOf } from './mirror-layout.ts';
 import { createCodingWire, createPlainWire } from './mirror-carrier.ts';
@@ -350,13 +350,13 @@ export class MirrorHost {
   /** Without what is in the cache. */
   onMedium(block: number): number {
     const bytes = this.#data.device.medium.read(lbaOf(block, this.#options.parts.shape))?.bytes;
-    return bytes === undefined ? 0 : decodeBlocks(bytes, BLOCK_LENGTH)[0]!;
+    return bytes === undefined ? 0 : decodeBlock(bytes);
   }
 
   #valueOf(block: number): number {
     const lba = lbaOf(block, this.#options.parts.shape);
     const bytes = this.#process?.cache?.peek(lba);
-    return bytes === undefined ? this.onMedium(block) : decodeBlocks(bytes, BLOCK_LENGTH)[0]!;
+    return bytes === undefined ? this.onMedium(block) : decodeBlock(bytes);
   }
 
   #createWire(): PartnerWire {

@@ -28,8 +28,10 @@ export class HeldLease {
       site.strategy.kind === 'heartbeat' ? members.filter((node) => node !== self).length : undefined;
     const need = others ?? majorityOf(site) - 1;
     if (need === 0) return Infinity;
-    const counting = [...this.#answered].filter(([voter]) => others === undefined || members.includes(voter));
-    const times = counting.map(([, sentAt]) => sentAt).toSorted((a, b) => b - a);
+    const times: number[] = [];
+    for (const [voter, sentAt] of this.#answered)
+      if (others === undefined || members.includes(voter)) times.push(sentAt);
+    times.sort((a, b) => b - a);
     return (times[need - 1] ?? -Infinity) + LEASE_MS;
   }
 }
