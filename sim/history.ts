@@ -1,8 +1,9 @@
 /** Everything initiators did and saw, in the form in which the checkers want it. */
 
 import type { CommandRecord } from './checkers/answers.ts';
-import type { LockOperation, ReservationOperation } from './checkers/objects.ts';
-import type { ReadResult, WriteAttempt } from './checkers/registers.ts';
+import type { LockOperation } from '../src/judge/locks.ts';
+import type { ReadResult, WriteAttempt } from '../src/judge/registers.ts';
+import type { ReservationOperation } from './checkers/objects.ts';
 
 /** A record that is written before its end is known. */
 export type Open<T> = { -readonly [K in keyof T]: T[K] };

@@ -5,13 +5,15 @@ import type { AnswerViolation } from './checkers/answers.ts';
 import { checkAnswers } from './checkers/answers.ts';
 import type { DocumentViolation } from './checkers/documents.ts';
 import { checkDocuments } from './checkers/documents.ts';
-import type { FinalViolation } from './checkers/durability.ts';
-import { checkDurability, checkReplicasEqual } from './checkers/durability.ts';
-import type { ObjectViolation } from './checkers/objects.ts';
-import { checkLocks, checkReservations } from './checkers/objects.ts';
+import type { FinalViolation } from '../src/judge/durability.ts';
+import { checkDurability, checkReplicasEqual } from '../src/judge/durability.ts';
+import type { LockViolation } from '../src/judge/locks.ts';
+import { checkLocks } from '../src/judge/locks.ts';
+import type { ReservationViolation } from './checkers/objects.ts';
+import { checkReservations } from './checkers/objects.ts';
 import type { ObservationViolation } from './checkers/observations.ts';
-import type { RegisterViolation } from './checkers/registers.ts';
-import { checkRegisters } from './checkers/registers.ts';
+import type { RegisterViolation } from '../src/judge/registers.ts';
+import { checkRegisters } from '../src/judge/registers.ts';
 import type { History } from './history.ts';
 import type { StorageFront } from './storage.ts';
 import type { WorkloadShape } from './worker.ts';
@@ -24,7 +26,8 @@ export interface NotQuiet {
 
 export type Violation =
   | RegisterViolation
-  | ObjectViolation
+  | LockViolation
+  | ReservationViolation
   | FinalViolation
   | AnswerViolation
   | ObservationViolation

@@ -6,7 +6,8 @@
  *   reservers  register, reserve, preempt, release and write behind reservations, on a device of their own
  */
 
-import type { LockInput, LockOutput, ReservationOutput } from './checkers/objects.ts';
+import type { LockInput, LockOutput } from '../src/judge/locks.ts';
+import type { ReservationOutput } from './checkers/objects.ts';
 import type { Open } from './history.ts';
 import type { Outcome } from './initiator.ts';
 import type { Command, ReservationCommand } from './storage.ts';

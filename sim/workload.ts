@@ -8,7 +8,7 @@
  */
 
 import type { Prng } from '../src/base/prng.ts';
-import type { WriteAttempt } from './checkers/registers.ts';
+import type { WriteAttempt } from '../src/judge/registers.ts';
 import type { Open } from './history.ts';
 import type { Outcome } from './initiator.ts';
 import { drawRhythm } from './rhythm.ts';

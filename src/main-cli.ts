@@ -9,6 +9,7 @@ import { createPartnerRouter } from './engine/partner-router.ts';
 import type { StartFault } from './engine/messages.ts';
 import { createMirror } from './main-create.ts';
 import { runDemo } from './main-demo.ts';
+import { runDrill } from './main-drill.ts';
 import { adviceOn } from './management/advice.ts';
 import type { Issued } from './management/certificates.ts';
 import { createProgram, type Actions, type Common } from './management/cli/program.ts';
@@ -61,6 +62,7 @@ const actions: Actions = {
   serve,
   status,
   checkConfig,
+  drill: runDrill,
   clusterInit,
   clusterCertificate,
   createMirror: createMirrorCopy,

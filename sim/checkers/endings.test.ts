@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { checkAnswers } from './answers.ts';
-import { checkDurability, checkReplicasEqual } from './durability.ts';
+import { checkDurability, checkReplicasEqual } from '../../src/judge/durability.ts';
 import type { Observation } from './observations.ts';
 import { createObservationChecker } from './observations.ts';
 

@@ -3,19 +3,19 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { LockOperation, LockOutput, LockViolation } from '../../src/judge/locks.ts';
+import { checkLocks } from '../../src/judge/locks.ts';
 import type {
-  LockOperation,
-  LockOutput,
-  ObjectViolation,
   ReservationInput,
   ReservationOperation,
   ReservationOutput,
+  ReservationViolation,
 } from './objects.ts';
-import { checkLocks, checkReservations } from './objects.ts';
+import { checkReservations } from './objects.ts';
 
-const accusedLock = (history: readonly LockOperation[]): ObjectViolation | undefined =>
+const accusedLock = (history: readonly LockOperation[]): LockViolation | undefined =>
   checkLocks(history).violation;
-const accusedReservation = (history: readonly ReservationOperation[]): ObjectViolation | undefined =>
+const accusedReservation = (history: readonly ReservationOperation[]): ReservationViolation | undefined =>
   checkReservations(history).violation;
 
 const swap = (

@@ -1,30 +1,9 @@
-/**
- * Read-modify-writes are atomic: locks under COMPARE AND WRITE and the persistent reservations of a device behave as if
- * their commands came one after the other. Each object is judged for itself (a history is linearizable if its parts are).
- *
- * A lock is an extent; COMPARE AND WRITE and writes change all of it at once, while reads are judged block by block, as
- * nothing promises more. Commands without an answer may have been done until the initiator gave them up, or never.
- */
+/** The persistent reservations of a device behave as if their commands came one after the other. */
 
+import type { Operation, SequentialModel } from '../../src/judge/linearizable.ts';
+import { judgeOrder } from '../../src/judge/linearizable.ts';
+import { groupBy, judgeEach, type ObjectsVerdict } from '../../src/judge/locks.ts';
 import type { ReservationCommand } from '../storage.ts';
-import type { Operation, SequentialModel, Verdict } from './linearizable.ts';
-import { judgeOrder } from './linearizable.ts';
-
-export type LockInput =
-  | { readonly kind: 'readBlock'; readonly index: number }
-  | { readonly kind: 'write'; readonly values: readonly number[] }
-  | {
-      readonly kind: 'compareAndWrite';
-      readonly expected: readonly number[];
-      readonly values: readonly number[];
-    };
-
-export type LockOutput = 'done' | 'miscompare' | { readonly value: number };
-
-export interface LockOperation extends Operation<LockInput, LockOutput> {
-  readonly lba: number;
-  readonly blocks: number;
-}
 
 /** A command of `nexus`; 'write': any write to the device's medium. */
 export interface ReservationInput {
@@ -43,29 +22,14 @@ export interface ReservationOperation extends Operation<ReservationInput, Reserv
   readonly device: number;
 }
 
-export interface ObjectViolation {
-  readonly rule: 'lockNotAtomic' | 'reservationNotAtomic';
+export interface ReservationViolation {
+  readonly rule: 'reservationNotAtomic';
   readonly explanation: string;
 }
 
-export interface ObjectsVerdict {
-  readonly violation: ObjectViolation | undefined;
-  /** Objects with which the search did not come to an end. */
-  readonly undecided: number;
-}
-
-export function checkLocks(operations: readonly LockOperation[]): ObjectsVerdict {
-  return judgeEach(
-    groupBy(operations, (operation) => operation.lba),
-    (history) => judgeOrder(history, lockModel(history[0]!.blocks)),
-    (lba, { length }) => ({
-      rule: 'lockNotAtomic',
-      explanation: `lock at block ${lba}: no order of its ${length} commands explains their answers`,
-    }),
-  );
-}
-
-export function checkReservations(operations: readonly ReservationOperation[]): ObjectsVerdict {
+export function checkReservations(
+  operations: readonly ReservationOperation[],
+): ObjectsVerdict<ReservationViolation> {
   // What changes nothing says nothing without an answer.
   const telling = operations.filter(
     ({ input, output }) => output !== undefined || !isQuestion(input.command),
@@ -78,38 +42,6 @@ export function checkReservations(operations: readonly ReservationOperation[]): 
       explanation: `reservations of device ${device}: no order of ${length} commands explains their answers`,
     }),
   );
-}
-
-function judgeEach<T>(
-  objects: ReadonlyMap<number, readonly T[]>,
-  judge: (history: readonly T[]) => Verdict,
-  accuse: (object: number, history: readonly T[]) => ObjectViolation,
-): ObjectsVerdict {
-  let undecided = 0;
-  for (const [object, history] of objects) {
-    const verdict = judge(history);
-    if (verdict === 'notLinearizable') return { violation: accuse(object, history), undecided };
-    if (verdict === 'undecided') undecided++;
-  }
-  return { violation: undefined, undecided };
-}
-
-function lockModel(blocks: number): SequentialModel<readonly number[], LockInput, LockOutput> {
-  return {
-    initial: Array.from({ length: blocks }, () => 0),
-    key: (state) => state.join(),
-    isPassive: ({ kind }, output) => kind === 'readBlock' || output === 'miscompare',
-    apply(state, input, output) {
-      if (input.kind === 'readBlock') {
-        const fits = typeof output === 'object' && output.value === state[input.index];
-        return output === undefined || fits ? state : undefined;
-      }
-      if (input.kind === 'write') return input.values;
-      const equal = input.expected.every((value, i) => value === state[i]);
-      if (output !== undefined && (output === 'done') !== equal) return undefined;
-      return equal ? input.values : state;
-    },
-  };
 }
 
 interface Reservations {
@@ -181,14 +113,4 @@ function perform(state: Reservations, { nexus, key, command }: ReservationInput)
       };
     }
   }
-}
-
-function groupBy<T>(all: readonly T[], keyOf: (one: T) => number): Map<number, T[]> {
-  const groups = new Map<number, T[]>();
-  for (const one of all) {
-    const group = groups.get(keyOf(one));
-    if (group === undefined) groups.set(keyOf(one), [one]);
-    else group.push(one);
-  }
-  return groups;
 }

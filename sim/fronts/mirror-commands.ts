@@ -5,7 +5,7 @@ import { copyOf } from '../../src/base/segments.ts';
 import type { MirrorNode } from '../../src/engine/mirror/mirror-node.ts';
 import type { DeviceFault, Ticket } from '../../src/ports/block-device.ts';
 import type { Operation } from '../../src/replication/operation.ts';
-import { decodeBlocks, encodeBlocks } from '../block-codec.ts';
+import { decodeBlocks, encodeBlocks } from '../../src/judge/block-codec.ts';
 import type { Answer, Command, Session } from '../storage.ts';
 import { DATA_DEVICE, type WorkloadShape } from '../worker.ts';
 import { BLOCK_LENGTH, lbaOf, RESERVED_LBA } from './mirror-layout.ts';

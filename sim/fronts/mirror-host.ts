@@ -32,7 +32,7 @@ import type { Answer, Command, Session } from '../storage.ts';
 import type { StreamEnd, StreamHandlers } from '../stream.ts';
 import type { SimulatedVotes } from '../vote-store.ts';
 import type { FrontParts } from '../world.ts';
-import { decodeBlock } from '../block-codec.ts';
+import { decodeBlock } from '../../src/judge/block-codec.ts';
 import { MirrorCommands } from './mirror-commands.ts';
 import { BLOCK_LENGTH, DEVICE, DEVICE_BLOCKS, lbaOf } from './mirror-layout.ts';
 import { createCodingWire, createPlainWire } from './mirror-carrier.ts';

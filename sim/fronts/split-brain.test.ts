@@ -7,7 +7,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { copyOf } from '../../src/base/segments.ts';
 import type { JournalStrategy } from '../../src/journal/recovery.ts';
-import { decodeBlocks } from '../block-codec.ts';
+import { decodeBlocks } from '../../src/judge/block-codec.ts';
 import { BLOCK_LENGTH, lbaOf } from './mirror-layout.ts';
 import { Scenario } from './scenario.ts';
 

@@ -29,8 +29,11 @@ const TABLE: Readonly<Record<string, Row>> = {
     folders: ['base', 'ports', 'scsi', 'iscsi', 'journal', 'store', 'cache', 'replication', 'cluster'],
     world: false,
   },
+  initiator: { folders: ['base', 'ports', 'iscsi'], world: false },
+  judge: { folders: ['base'], world: false },
+  drill: { folders: ['base', 'ports', 'initiator', 'judge'], world: false },
   runtime: { folders: ['base', 'ports'], world: true },
-  management: { folders: ['base', 'ports'], types: ['engine'], world: true },
+  management: { folders: ['base', 'ports'], types: ['engine', 'drill'], world: true },
 };
 
 /** Fewer files or imports than this and the check does not see the project. */

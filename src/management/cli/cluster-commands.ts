@@ -1,8 +1,10 @@
 /** Commands about mirrors and whole clusters. What they do is passed in. */
 
-import { type Command, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { DemoOptions } from '../demo/plan.ts';
-import { json, logLevel, size, wholeNumber } from './options.ts';
+import { type FaultName, PROCESS_FAULTS } from '../drill/faults.ts';
+import type { DrillOptions } from '../drill/options.ts';
+import { json, logLevel, sector, size, wholeNumber } from './options.ts';
 import type { Common } from './program.ts';
 
 export interface ClusterActions {
@@ -11,11 +13,13 @@ export interface ClusterActions {
     options: { readonly config: string; readonly fromExisting?: boolean },
   ): Promise<void>;
   demo(options: DemoOptions & Common): Promise<void>;
+  drill(options: DrillOptions & Common): Promise<void>;
 }
 
 export function clusterCommands(program: Command, actions: ClusterActions): void {
   mirrorCommands(program, actions);
   demoCommand(program, actions);
+  drillCommand(program, actions);
 }
 
 function mirrorCommands(program: Command, actions: ClusterActions): void {
@@ -50,15 +54,9 @@ function demoCommand(program: Command, actions: ClusterActions): void {
       'Starts a cluster of two to four nodes on loopback addresses with one mirrored device, each node as processes of its own, until stopped.',
     )
     .option('--nodes <count>', 'nodes with a copy, 2 to 4', wholeNumber(COPIES_MIN, COPIES_MAX), COPIES_MIN)
-    .addOption(
-      new Option(
-        '--strategy <name>',
-        'who may go on when nodes lose each other; majority adds a witness to 2 or 4 nodes',
-      )
-        .choices(['heartbeat', 'majority'])
-        .default('heartbeat'),
-    )
+    .addOption(strategy())
     .option('--size <size>', 'size of the device', size, 2 ** 30)
+    .option('--sector <bytes>', 'its logical block length: 512 or 4096', sector, 512)
     .option('--dir <directory>', 'where everything is kept', '.lockstep/demo')
     .option('--address <address>', 'of the first node; the others have the next ones', '127.0.0.1')
     .option('--portal-port <port>', 'for initiators', wholeNumber(1, PORT_MAX), 3260)
@@ -68,4 +66,68 @@ function demoCommand(program: Command, actions: ClusterActions): void {
     .action((flags: Omit<DemoOptions, 'directory'> & Common & { dir: string }) =>
       actions.demo({ ...flags, directory: flags.dir }),
     );
+}
+
+const SECONDS_DEFAULT = 10;
+const SECONDS_MAX = 3600;
+
+function drillCommand(program: Command, actions: ClusterActions): void {
+  program
+    .command('drill')
+    .summary('break a scratch cluster and see that nothing happens')
+    .description(
+      'Starts a scratch cluster on this machine, puts a load on its mirrored device through all nodes, as a host with multipathing does, ' +
+        'and breaks one thing after another. Every read is judged; in the end the copies are compared. Tells how long hosts waited, and how ' +
+        'soon all copies were synchronized again. Exit status 1: something was lost, mixed up, or failed.',
+    )
+    .option('--nodes <count>', 'nodes with a copy, 2 to 4', wholeNumber(COPIES_MIN, COPIES_MAX), COPIES_MIN)
+    .addOption(strategy())
+    .option(
+      '--faults <list>',
+      `what is broken, in this order, of ${PROCESS_FAULTS.join(', ')}`,
+      faultNames,
+      PROCESS_FAULTS,
+    )
+    .option(
+      '--seconds <count>',
+      'of load with each fault, at least',
+      wholeNumber(1, SECONDS_MAX),
+      SECONDS_DEFAULT,
+    )
+    .addOption(
+      new Option('--profile <name>', 'the load: mixed reads and writes, or a mail system of 2,000 users')
+        .choices(['mixed', 'mail'])
+        .default('mixed'),
+    )
+    .option('--sector <bytes>', 'logical block length of the device: 512 or 4096', sector, 4096)
+    .option('--seed <number>', 'of the load', wholeNumber(0, Number.MAX_SAFE_INTEGER), 1)
+    .option(
+      '--dir <directory>',
+      'where the cluster is made and kept; there must be none yet (default: removed afterwards)',
+    )
+    .option('--address <address>', 'of the first node; the others have the next ones', '127.0.9.1')
+    .option('--portal-port <port>', 'for initiators', wholeNumber(1, PORT_MAX), 3260)
+    .option('--partner-port <port>', 'between nodes', wholeNumber(1, PORT_MAX), 3262)
+    .option('--html <file>', 'write the report as a page, too')
+    .option('--json', 'print the report as JSON')
+    .action((flags: Omit<DrillOptions, 'directory'> & { dir?: string }) =>
+      actions.drill({ ...flags, directory: flags.dir, logLevel: 'info' }),
+    );
+}
+
+function faultNames(text: string): FaultName[] {
+  return text.split(',').map((name) => {
+    const known = PROCESS_FAULTS.find((fault) => fault === name.trim());
+    if (known === undefined) throw new InvalidArgumentError(`write some of ${PROCESS_FAULTS.join(',')}.`);
+    return known;
+  });
+}
+
+function strategy(): Option {
+  return new Option(
+    '--strategy <name>',
+    'who may go on when nodes lose each other; majority adds a witness to 2 or 4 nodes',
+  )
+    .choices(['heartbeat', 'majority'])
+    .default('heartbeat');
 }

@@ -9,6 +9,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { stringify } from 'smol-toml';
 import { fail, ok, type Result } from '../../base/result.ts';
+import type { BlockLength } from '../../ports/block-device.ts';
 import { initCluster, issueNodeCertificate } from '../certificates.ts';
 
 export interface DemoOptions {
@@ -17,6 +18,8 @@ export interface DemoOptions {
   readonly strategy: 'heartbeat' | 'majority';
   /** Bytes of the device. */
   readonly size: number;
+  /** Its logical block length. */
+  readonly sector: BlockLength;
   readonly directory: string;
   /** Of the first node; the others have the next ones. */
   readonly address: string;
@@ -29,6 +32,8 @@ export interface DemoNode {
   readonly config: string;
   readonly stateDirectory: string;
   readonly isWitness: boolean;
+  /** Its copy; a witness has none. */
+  readonly image: string;
 }
 
 export interface Demo {
@@ -42,6 +47,7 @@ const CLUSTER = 'demo';
 const DEMO_DEVICE = 'disk1';
 const NAMES = ['alpha', 'beta', 'gamma', 'delta'] as const;
 const WITNESS = 'witness';
+const IMAGE = `${DEMO_DEVICE}.img`;
 const SUMMARY = 'demo.json';
 const SHARE = '../share';
 
@@ -76,8 +82,8 @@ function again(summary: string, options: DemoOptions): Result<Demo, string> {
   );
 }
 
-function shapeOf({ nodes, strategy, size, address, portalPort, partnerPort }: DemoOptions) {
-  return { nodes, strategy, size, address, portalPort, partnerPort };
+function shapeOf({ nodes, strategy, size, sector, address, portalPort, partnerPort }: DemoOptions) {
+  return { nodes, strategy, size, sector, address, portalPort, partnerPort };
 }
 
 function demoOf(options: DemoOptions, isNew: boolean): Demo {
@@ -86,6 +92,7 @@ function demoOf(options: DemoOptions, isNew: boolean): Demo {
     config: path.join(options.directory, name, 'node.toml'),
     stateDirectory: path.join(options.directory, name, 'state'),
     isWitness: name === WITNESS,
+    image: path.join(options.directory, name, IMAGE),
   }));
   return { device: DEMO_DEVICE, nodes, isNew };
 }
@@ -132,8 +139,9 @@ function configOf(name: string, id: string, options: DemoOptions): string {
         name: DEMO_DEVICE,
         kind: 'mirror',
         id,
-        ...(isWitness ? {} : { path: 'disk1.img' }),
+        ...(isWitness ? {} : { path: IMAGE }),
         size: options.size,
+        sector: options.sector,
         nodes: data,
         strategy: options.strategy,
         ...(members.includes(WITNESS) ? { witness: WITNESS } : {}),

@@ -5,7 +5,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createPrng } from '../../src/base/prng.ts';
+import { createPrng } from '../base/prng.ts';
 import type { Operation, SequentialModel } from './linearizable.ts';
 import { judgeOrder } from './linearizable.ts';
 import type { ReadResult, WriteAttempt } from './registers.ts';

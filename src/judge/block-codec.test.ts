@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createPrng } from '../src/base/prng.ts';
+import { createPrng } from '../base/prng.ts';
 import { decodeBlocks, encodeBlocks, TORN } from './block-codec.ts';
 
 const LENGTHS = [512, 4096];

@@ -7,7 +7,7 @@
  * A block decodes to v only if each of its words is exactly that of v; otherwise to TORN, which nobody ever writes.
  */
 
-import { assert } from '../src/base/assert.ts';
+import { assert } from '../base/assert.ts';
 
 export const TORN = -1;
 

@@ -1,0 +1,102 @@
+/** A host with its paths to one unit and a load on it, measured part by part: what a drill runs beside its faults. */
+
+import { createPrng } from '../base/prng.ts';
+import type { Capacity } from '../initiator/commands.ts';
+import { DEFAULT_PATH_TIMES, Multipath } from '../initiator/multipath.ts';
+import type { PathAddress, PathPorts } from '../initiator/path.ts';
+import { decodeBlocks } from '../judge/block-codec.ts';
+import { Disk } from './disk.ts';
+import { History } from './history.ts';
+import { type Load, startLoad } from './load.ts';
+import { type Measured, Meter } from './meter.ts';
+import type { Profile } from './worker.ts';
+
+export interface DrillSessionOptions {
+  readonly paths: readonly PathAddress[];
+  readonly initiatorName: string;
+  readonly seed: number;
+  readonly profile: Profile;
+  /** Commands without a path wait so long before they fail. */
+  readonly queueMsMax: number;
+  readonly ports: PathPorts;
+  onPathState?(portal: string, state: string, why: string): void;
+}
+
+/** A copy as it lies on a disk. */
+export interface CopyContent {
+  readonly node: number;
+  readonly bytes: Uint8Array;
+}
+
+const ISID_BITS = 0xff_ffff;
+
+export class DrillSession {
+  readonly #options: DrillSessionOptions;
+  readonly #history = new History();
+  readonly #meter: Meter;
+  readonly #host: Multipath;
+  #capacity: Capacity | undefined;
+  #load: Load | undefined;
+
+  constructor(options: DrillSessionOptions) {
+    const { clock } = options.ports;
+    this.#options = options;
+    this.#meter = new Meter(() => clock.now());
+    this.#host = new Multipath({
+      paths: options.paths,
+      initiatorName: options.initiatorName,
+      isidRandom: options.seed & ISID_BITS,
+      times: DEFAULT_PATH_TIMES,
+      queueMsMax: options.queueMsMax,
+      ports: options.ports,
+      onPathState: (address, state, why) => options.onPathState?.(address.portal, state, why),
+    });
+  }
+
+  get usablePaths(): number {
+    return this.#host.usablePaths;
+  }
+
+  /** Answers when the load runs. */
+  async start(): Promise<void> {
+    const { clock } = this.#options.ports;
+    this.#capacity = await this.#host.capacity;
+    const disk = new Disk({
+      host: this.#host,
+      capacity: this.#capacity,
+      history: this.#history,
+      meter: this.#meter,
+      now: () => clock.now(),
+    });
+    const random = createPrng(this.#options.seed);
+    this.#load = startLoad({ disk, clock, random, profile: this.#options.profile });
+  }
+
+  /** A new part of the run begins. */
+  beginPart(): void {
+    this.#meter.start();
+  }
+
+  /** The part as it is so far. */
+  get part(): Measured {
+    return this.#meter.measured;
+  }
+
+  /** What was seen so far: a violation as a sentence, or undefined. */
+  judge(): string | undefined {
+    return this.#history.judge();
+  }
+
+  /** No command is under way afterwards. */
+  async stop(): Promise<void> {
+    await this.#load?.stop();
+    this.#host.close();
+  }
+
+  /** After the stop, and after all nodes have stopped in order. */
+  judgeCopies(copies: readonly CopyContent[]): string | undefined {
+    const { blockLength } = this.#capacity!;
+    const replicas = copies.map(({ node, bytes }) => ({ node, values: decodeBlocks(bytes, blockLength) }));
+    return this.#history.judgeCopies(replicas, this.#options.ports.clock.now());
+  }
+}
