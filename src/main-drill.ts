@@ -22,6 +22,7 @@ import { onStopSignals } from './runtime/signals.ts';
 const COMMAND = [process.execPath, path.resolve(import.meta.dirname, 'main.ts')];
 const DEVICE_BYTES = 128 * 2 ** 20;
 const BEFORE_MS = 2000;
+const TIMES = { awayMs: 5000, frozenMs: 10_000 };
 const REDUNDANT_MS_MAX = 120_000;
 /** Longer than everything together may take: hosts queue while there is no path. */
 const QUEUE_MS_MAX = 120_000;
@@ -40,6 +41,9 @@ export async function runDrill(options: DrillOptions): Promise<void> {
   };
   const abort = (): void => void letGo().then(() => process.exit(ExitStatus.failure));
   onStopSignals({ onStop: abort, onInsist: abort });
+  process.on('exit', () => {
+    for (const node of site.nodes) void node.process.kill();
+  });
   const report = await drill(site, prepared.value, options);
   await letGo();
   if (!report.ok) return end(ExitStatus.failure, report.fault);
@@ -94,6 +98,7 @@ async function drill(site: Site, demo: Demo, options: DrillOptions): Promise<Res
     site,
     load: controlOf(session),
     faults: options.faults.map(faultNamed),
+    times: TIMES,
     beforeMs: BEFORE_MS,
     eachMs: options.seconds * 1000,
     redundantMsMax: REDUNDANT_MS_MAX,
@@ -111,6 +116,7 @@ function controlOf(session: DrillSession): LoadControl {
     beginPart: () => Promise.resolve(session.beginPart()),
     part: () => Promise.resolve(session.part),
     judge: () => Promise.resolve(session.judge()),
+    untilAllPaths: (withinMs) => session.untilAllPaths(withinMs),
   };
 }
 

@@ -26,6 +26,9 @@ export interface DiskOptions {
   readonly now: () => number;
 }
 
+/** What a unit has begun when a session ends has ended after this long. */
+const IN_FLIGHT_MS_MAX = 10_000;
+
 export class Disk {
   readonly capacity: Capacity;
   readonly #options: DiskOptions;
@@ -103,18 +106,20 @@ export class Disk {
 
   async #lock(lba: number, input: LockInput, request: () => ScsiRequest, isRepeatable: boolean) {
     const { history, now } = this.#options;
-    const operation: Open<History['locks'][number]> = {
-      lba,
-      blocks: 1,
-      input,
-      output: undefined,
-      invokedAt: now(),
-      returnedAt: Infinity,
+    const attempts: Open<History['locks'][number]>[] = [];
+    const attempt = (): ScsiRequest => {
+      // Only the last read has an answer, and the others changed nothing.
+      if (input.kind === 'readBlock') attempts.length = 0;
+      attempts.push({ lba, blocks: 1, input, output: undefined, invokedAt: now(), returnedAt: Infinity });
+      return request();
     };
-    history.locks.push(operation);
-    const outcome = await this.#run(request, isRepeatable);
-    operation.output = outputOf(input, outcome, this.capacity.blockLength);
-    if (operation.output !== undefined) operation.returnedAt = now();
+    const outcome = await this.#run(attempt, isRepeatable);
+    const isOver = outcome.kind === 'good' || outcome.kind === 'miscompare';
+    const until = isOver ? now() : now() + IN_FLIGHT_MS_MAX;
+    for (const one of attempts) one.returnedAt = until;
+    const last = attempts.at(-1);
+    if (last !== undefined) last.output = outputOf(input, outcome, this.capacity.blockLength);
+    if (input.kind !== 'readBlock' || isOver) history.locks.push(...attempts);
     return outcome;
   }
 

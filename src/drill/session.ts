@@ -9,7 +9,7 @@ import { Disk } from './disk.ts';
 import { History } from './history.ts';
 import { type Load, startLoad } from './load.ts';
 import { type Measured, Meter } from './meter.ts';
-import type { Profile } from './worker.ts';
+import { pause, type Profile } from './worker.ts';
 
 export interface DrillSessionOptions {
   readonly paths: readonly PathAddress[];
@@ -29,6 +29,7 @@ export interface CopyContent {
 }
 
 const ISID_BITS = 0xff_ffff;
+const LOOK_MS = 50;
 
 export class DrillSession {
   readonly #options: DrillSessionOptions;
@@ -53,8 +54,16 @@ export class DrillSession {
     });
   }
 
-  get usablePaths(): number {
-    return this.#host.usablePaths;
+  /** Answers when every path is usable, and is true; or false after `withinMs`. */
+  async untilAllPaths(withinMs: number): Promise<boolean> {
+    const { clock } = this.#options.ports;
+    const until = clock.now() + withinMs;
+    while (this.#host.usablePaths < this.#options.paths.length) {
+      if (clock.now() > until) return false;
+      // oxlint-disable-next-line no-await-in-loop -- the next look is later
+      await pause(clock, LOOK_MS);
+    }
+    return true;
   }
 
   /** Answers when the load runs. */

@@ -46,7 +46,7 @@ export interface SessionOptions {
   readonly isid: { readonly random: number; readonly qualifier: number };
   readonly times: SessionTimes;
   onUp(): void;
-  /** Once, after commands under way were given back. */
+  /** Once, before commands under way are given back. */
   onOver(why: string): void;
 }
 
@@ -373,8 +373,8 @@ export class Session {
     const lost = [...this.#outstanding.values(), ...this.#waiting];
     this.#outstanding.clear();
     this.#waiting.length = 0;
+    this.#options.onOver(why);
     for (const { done } of lost) done(undefined);
     unanswered?.done(undefined);
-    this.#options.onOver(why);
   }
 }

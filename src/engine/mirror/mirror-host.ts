@@ -237,6 +237,8 @@ export class MirrorHost {
     running.links.close();
     this.#running = undefined;
     await running.node.settled();
+    // What waits to begin there never will; and no session ends before its last command.
+    running.node.replica.refuseAll('the copy of this node is opened again');
     if (this.#isStopping || (await this.#open())) return;
     trace('error', 'mirror.notReopened', { cause: 'its records cannot be read' });
     clock.after(REOPEN_MS_MAX, () => void this.#openLater());

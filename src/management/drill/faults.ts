@@ -9,7 +9,15 @@ export interface Fault {
   readonly needs: 'processes' | 'network';
   /** A way to the data is left all the time. */
   readonly leavesPath: boolean;
-  run(site: Site, victim: DrillNode): Promise<void>;
+  run(site: Site, victim: DrillNode, times: FaultTimes): Promise<void>;
+}
+
+/** Milliseconds. */
+export interface FaultTimes {
+  /** How long a node is stopped, or cut off: long enough for the others to go on, and to be written to. */
+  readonly awayMs: number;
+  /** How long it is frozen: longer than an initiator waits. */
+  readonly frozenMs: number;
 }
 
 export type FaultName =
@@ -24,10 +32,6 @@ export type FaultName =
   | 'one-way'
   | 'front';
 
-/** Long enough for the others to go on, and to be written to. */
-const AWAY_MS = 4000;
-/** Longer than an initiator waits. */
-const FROZEN_MS = 10_000;
 const OUTAGE_MS = 500;
 const START_AGAIN_MS = 200;
 const STARTS_MAX = 50;
@@ -50,20 +54,20 @@ const FAULTS: readonly Fault[] = [
     title: 'node killed (kill -9) and started again',
     needs: 'processes',
     leavesPath: true,
-    async run(_site, victim) {
+    async run(_site, victim, { awayMs }) {
       await victim.process.kill();
-      await pause(AWAY_MS);
+      await pause(awayMs);
       await startAgain(victim);
     },
   },
   {
     name: 'freeze',
-    title: 'node frozen for 10 s (SIGSTOP, SIGCONT)',
+    title: 'node frozen for a while (SIGSTOP, SIGCONT)',
     needs: 'processes',
     leavesPath: true,
-    async run(_site, victim) {
+    async run(_site, victim, { frozenMs }) {
       victim.process.freeze();
-      await pause(FROZEN_MS);
+      await pause(frozenMs);
       victim.process.thaw();
     },
   },
@@ -72,9 +76,9 @@ const FAULTS: readonly Fault[] = [
     title: 'node stopped in order and started again',
     needs: 'processes',
     leavesPath: true,
-    async run(_site, victim) {
+    async run(_site, victim, { awayMs }) {
       await victim.process.stop();
-      await pause(AWAY_MS);
+      await pause(awayMs);
       await startAgain(victim);
     },
   },
@@ -99,9 +103,9 @@ const FAULTS: readonly Fault[] = [
     title: 'nothing that a node sends arrives at the others',
     needs: 'network',
     leavesPath: true,
-    async run({ network }, victim) {
+    async run({ network }, victim, { awayMs }) {
       await network!.cutFrom(victim.name);
-      await pause(AWAY_MS);
+      await pause(awayMs);
       await network!.heal(victim.name);
     },
   },
@@ -128,9 +132,9 @@ function cutting(name: FaultName, title: string, networks: readonly NetworkName[
     title,
     needs: 'network',
     leavesPath: true,
-    async run({ network }, victim) {
+    async run({ network }, victim, { awayMs }) {
       await network!.cut(victim.name, networks);
-      await pause(AWAY_MS);
+      await pause(awayMs);
       await network!.heal(victim.name);
     },
   };

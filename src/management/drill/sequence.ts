@@ -1,7 +1,7 @@
 /** A drill: one fault after another under a load, and a report of each. */
 
 import type { Measured } from '../../drill/meter.ts';
-import type { Fault } from './faults.ts';
+import type { Fault, FaultTimes } from './faults.ts';
 import { victimOf } from './faults.ts';
 import { logOffsets, pause, resynchronizedSince, type Site, untilSynchronized } from './site.ts';
 
@@ -11,6 +11,8 @@ export interface LoadControl {
   part(): Promise<Measured>;
   /** Of everything seen so far: a violation as a sentence. */
   judge(): Promise<string | undefined>;
+  /** Answers when every path of the host is usable, and is true; or false after `withinMs`. */
+  untilAllPaths(withinMs: number): Promise<boolean>;
 }
 
 export interface FaultReport {
@@ -30,6 +32,7 @@ export interface SequenceOptions {
   readonly site: Site;
   readonly load: LoadControl;
   readonly faults: readonly Fault[];
+  readonly times: FaultTimes;
   /** Of load before each fault. */
   readonly beforeMs: number;
   /** … and in all, at least. */
@@ -39,6 +42,9 @@ export interface SequenceOptions {
   readonly firstVictim: number;
   onReport?(report: FaultReport): void;
 }
+
+/** Hosts find out by themselves, each second. */
+const PATHS_MS_MAX = 30_000;
 
 export async function runSequence(options: SequenceOptions): Promise<FaultReport[]> {
   const reports: FaultReport[] = [];
@@ -58,10 +64,11 @@ async function runFault(options: SequenceOptions, fault: Fault, turn: number): P
   const begunAt = performance.now();
   await load.beginPart();
   await pause(beforeMs);
-  await fault.run(site, victim);
+  await fault.run(site, victim, options.times);
   const wholeAt = performance.now();
   const isRedundant = await untilSynchronized(site, redundantMsMax);
   const redundantAfterMs = isRedundant ? performance.now() - wholeAt : undefined;
+  const hasAllPaths = await load.untilAllPaths(PATHS_MS_MAX);
   await pause(Math.max(0, begunAt + eachMs - performance.now()));
   const measured = await load.part();
   const violation = await load.judge();
@@ -69,6 +76,7 @@ async function runFault(options: SequenceOptions, fault: Fault, turn: number): P
   const wrong = violation === undefined ? [] : [violation];
   if (measured.failed > 0) wrong.push(`${measured.failed} commands failed: ${measured.failures.join('; ')}`);
   if (measured.commands === 0) wrong.push('no command was answered');
+  if (!hasAllPaths) wrong.push(`not every path was usable within ${PATHS_MS_MAX / 1000} s`);
   if (!isRedundant) wrong.push(`not all copies were synchronized within ${redundantMsMax / 1000} s`);
   return {
     fault: fault.name,

@@ -1,0 +1,50 @@
+/** The load of a drill in a process of its own, where initiators are: does what it is told over its channel. */
+import { readFileSync } from 'node:fs';
+import type { PathAddress } from '../../src/initiator/path.ts';
+import { DrillSession } from '../../src/drill/session.ts';
+import { systemClock } from '../../src/runtime/clock.ts';
+import { connect } from '../../src/runtime/connect.ts';
+import { crc32c } from '../../src/runtime/crc32c.ts';
+
+export type Call =
+  | { readonly kind: 'start'; readonly paths: readonly PathAddress[]; readonly seed: number }
+  | { readonly kind: 'beginPart' | 'part' | 'judge' | 'stop' }
+  | { readonly kind: 'untilAllPaths'; readonly withinMs: number }
+  | { readonly kind: 'judgeCopies'; readonly images: readonly string[] };
+
+const QUEUE_MS_MAX = 90_000;
+let session: DrillSession | undefined;
+
+async function answer(call: Call): Promise<unknown> {
+  switch (call.kind) {
+    case 'start':
+      session = new DrillSession({
+        paths: call.paths,
+        initiatorName: 'iqn.2026-01.io.lockstep:drill',
+        seed: call.seed,
+        profile: 'mixed',
+        queueMsMax: QUEUE_MS_MAX,
+        ports: { clock: systemClock, crc32c, connect },
+      });
+      return session.start();
+    case 'beginPart':
+      return session!.beginPart();
+    case 'part':
+      return session!.part;
+    case 'judge':
+      return session!.judge();
+    case 'untilAllPaths':
+      return session!.untilAllPaths(call.withinMs);
+    case 'stop':
+      return session!.stop();
+    case 'judgeCopies':
+      return session!.judgeCopies(
+        call.images.map((image, index) => ({ node: index + 1, bytes: readFileSync(image) })),
+      );
+  }
+}
+
+process.on('message', (call: Call) => {
+  void answer(call).then((result) => process.send!({ result }));
+});
+process.on('disconnect', () => process.exit());
