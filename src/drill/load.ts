@@ -8,6 +8,7 @@
  *   blocks  0 … LOCKS−1 locks | hot place | everything else
  */
 
+import { TORN } from '../judge/block-codec.ts';
 import { mailUsers } from './mail.ts';
 import { LOCK_BYTES, type LoadOptions, pause, type Worker } from './worker.ts';
 
@@ -80,7 +81,7 @@ function locker({ disk, clock, random }: LoadOptions, name: string): Worker {
       const lba = draws.integer(0, LOCKS - 1) * unitBlocks;
       // oxlint-disable no-await-in-loop -- a worker does one thing at a time
       const found = await disk.readLock(lba);
-      if (found !== undefined) await disk.compareAndWrite(lba, found);
+      if (found !== undefined && found !== TORN) await disk.compareAndWrite(lba, found);
       await pause(clock, draws.exponential(LOCK_THINK_MS));
       // oxlint-enable no-await-in-loop
     }

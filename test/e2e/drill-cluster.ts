@@ -179,7 +179,9 @@ function controlOf(load: Load): LoadControl {
 async function endOf(load: Load, nodes: readonly DrillNode[], directory: string): Promise<readonly string[]> {
   await load.call({ kind: 'stop' });
   const stopped = await Promise.all(nodes.map((node) => node.process.stop()));
-  const wrong = nodes.filter((_, index) => !stopped[index]).map(({ name }) => `${name} did not stop in order`);
+  const wrong = nodes
+    .filter((_, index) => !stopped[index])
+    .map(({ name }) => `${name} did not stop in order`);
   const copies = nodes.filter(({ isWitness }) => !isWitness);
   const images = copies.map(({ name }) => join(directory, name, 'disk1.img'));
   const violation = (await load.call({ kind: 'judgeCopies', images })) as string | undefined;

@@ -45,7 +45,8 @@ export async function createSwitch(nodes: readonly string[]): Promise<Switch> {
   const name = `lockstep-${process.pid}-switch${++switches}`;
   const namespaceOf = (node: string): string => `${name}-${node}`;
   const cableOf = (node: string, network: NetworkName): string => `${network}-${nodes.indexOf(node) + 1}`;
-  const inside = (namespace: string, ...words: readonly string[]) => command('ip', ['-n', namespace, ...words]);
+  const inside = (namespace: string, ...words: readonly string[]) =>
+    command('ip', ['-n', namespace, ...words]);
 
   await command('ip', ['netns', 'add', name]);
   for (const network of NETWORKS) {
@@ -83,9 +84,16 @@ export async function createSwitch(nodes: readonly string[]): Promise<Switch> {
     },
     async cutFrom(node) {
       wrong.add(node);
-      await eachNeighbour(node, (address, network) =>
-        ['replace', address, 'lladdr', NOBODY, 'nud', 'permanent', 'dev', network],
-      );
+      await eachNeighbour(node, (address, network) => [
+        'replace',
+        address,
+        'lladdr',
+        NOBODY,
+        'nud',
+        'permanent',
+        'dev',
+        network,
+      ]);
     },
     async heal(node) {
       for (const network of NETWORKS)

@@ -3,8 +3,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createPrng } from '../../src/base/prng.ts';
-import type { Prng } from '../../src/base/prng.ts';
+import { createPrng } from '../base/prng.ts';
+import type { Prng } from '../base/prng.ts';
 import type { Operation, SequentialModel } from './linearizable.ts';
 import { judgeOrder } from './linearizable.ts';
 
