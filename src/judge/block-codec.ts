@@ -34,7 +34,7 @@ export function decodeBlocks(bytes: Uint8Array, blockLength: number): number[] {
   return values;
 }
 
-/** The bytes are one block. */
+/** The bytes are one block. Exported for tests: the simulator. */
 export function decodeBlock(bytes: Uint8Array): number {
   return decode(viewOf(bytes), 0, bytes.length);
 }

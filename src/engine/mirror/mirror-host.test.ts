@@ -14,6 +14,7 @@ import { ManualClock } from '../../replication/testing/manual-clock.ts';
 import { platformCrypto } from '../../runtime/crypto.ts';
 import { createRamStore } from '../../store/ram-store.ts';
 import { CopyRecords } from './copy-records.ts';
+import { MirrorDevice } from './mirror-device.ts';
 import { MirrorHost } from './mirror-host.ts';
 
 const BLOCK = 4096;
@@ -32,7 +33,7 @@ function stickyStore() {
   return { store: Object.assign(Object.create(store) as BlockDevice, { write }), state };
 }
 
-async function hostAlone(clock: ManualClock, store: BlockDevice, dropped: string[]): Promise<MirrorHost> {
+async function hostAlone(clock: ManualClock, store: BlockDevice, dropped: string[]) {
   const records = new CutDisk(SUPERBLOCK_FILE_LENGTH + journalLength(BLOCKS, BLOCK, 2));
   const identity = {
     device: DEVICE,
@@ -47,7 +48,8 @@ async function hostAlone(clock: ManualClock, store: BlockDevice, dropped: string
   await made.load();
   await made.create({ term: 1, id: 'f'.repeat(32), members: [1], learners: [] });
   let incarnation = 0;
-  return new MirrorHost({
+  const served = new MirrorDevice(store, clock);
+  const host = new MirrorHost({
     self: 1,
     device: DEVICE,
     copyId: COPY,
@@ -58,6 +60,7 @@ async function hostAlone(clock: ManualClock, store: BlockDevice, dropped: string
     confirmsReads: false,
     store,
     records,
+    served,
     votes: undefined,
     ports: {
       clock,
@@ -72,10 +75,16 @@ async function hostAlone(clock: ManualClock, store: BlockDevice, dropped: string
         close: () => undefined,
       }),
       nextIncarnation: () => ++incarnation,
-      dropSessions: (reason) => dropped.push(reason),
-      onChanged: () => undefined,
+      events: {
+        attached: () => undefined,
+        detached: () => undefined,
+        dropSessions: (reason) => void dropped.push(reason),
+        onChanged: () => undefined,
+        onDocument: () => undefined,
+      },
     },
   });
+  return { host, served };
 }
 
 async function wait(clock: ManualClock, ms: number): Promise<void> {
@@ -89,14 +98,14 @@ test('what waited on a copy that is opened again is refused', async () => {
   const clock = new ManualClock();
   const { store, state } = stickyStore();
   const dropped: string[] = [];
-  const host = await hostAlone(clock, store, dropped);
+  const { host, served } = await hostAlone(clock, store, dropped);
   assert.ok((await host.start()).ok);
   await wait(clock, 3000);
   assert.equal(host.state?.isServing, true);
 
   state.isStuck = true;
   const data = [new Uint8Array(BLOCK).fill(1)];
-  void host.device.write(0, data, 'durable');
+  void served.write(0, data, 'durable');
   await wait(clock, 3500);
   assert.match(host.failure ?? '', /stopped answering/);
   state.isStuck = false;
@@ -104,7 +113,7 @@ test('what waited on a copy that is opened again is refused', async () => {
   // A command that would be refused for its age only after the copy is opened again.
   await wait(clock, 2000);
   let answer: { readonly ok: boolean } | undefined;
-  void Promise.resolve(host.device.read(5, 1)).then((given) => (answer = given));
+  void Promise.resolve(served.read(5, 1)).then((given) => (answer = given));
   await wait(clock, 6000);
   assert.equal(host.failure, undefined);
   assert.ok(dropped.includes('the copy of this node is opened again'));

@@ -56,7 +56,7 @@ export class FakeTarget implements ByteStream {
       word: (offset) => view.getUint32(offset),
     };
     this.sent.push(pdu);
-    if (!this.isSilent) queueMicrotask(() => this.ended === 'open' && this.#answer(pdu));
+    if (!this.isSilent) void Promise.resolve().then(() => this.ended === 'open' && this.#answer(pdu));
     return true;
   }
 
