@@ -100,6 +100,8 @@ class SocketArrival implements Arrival {
   readonly remoteHost: string;
   readonly #handle: TcpHandle | undefined;
   #socket: net.Socket | undefined;
+  /** From then on the handle belongs to a socket. */
+  #isRead = false;
 
   constructor(accepted: net.Socket) {
     this.localAddress = formatAddress(accepted.localAddress ?? '', accepted.localPort ?? 0);
@@ -114,7 +116,8 @@ class SocketArrival implements Arrival {
   }
 
   read(onBytes: (bytes: Uint8Array) => boolean, onClosed: () => void): void {
-    assert(this.#handle !== undefined && this.#socket === undefined, 'arrival: read once');
+    assert(this.#handle !== undefined && !this.#isRead, 'arrival: read once');
+    this.#isRead = true;
     const socket = socketOver(this.#handle, (bytes) => onBytes(bytes));
     this.#socket = socket;
     socket.on('error', () => undefined); // 'close' follows
@@ -132,7 +135,9 @@ class SocketArrival implements Arrival {
   }
 
   drop(): void {
-    const socket = this.#socket;
+    const socket =
+      this.#isRead || this.#handle === undefined ? this.#socket : socketOver(this.#handle, () => false);
+    this.#isRead = true;
     this.#socket = undefined;
     socket?.destroy();
   }
