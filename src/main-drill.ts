@@ -1,6 +1,6 @@
 /** `lockstep drill`: a scratch cluster, a load on it, and one fault after another; what came of it. */
 
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fail, ok, type Result } from './base/result.ts';
@@ -26,6 +26,8 @@ const TIMES = { awayMs: 5000, frozenMs: 10_000 };
 const REDUNDANT_MS_MAX = 120_000;
 /** Longer than everything together may take: hosts queue while there is no path. */
 const QUEUE_MS_MAX = 120_000;
+/** What became of the host's paths, beside the logs of the nodes. */
+const HOST_LOG = 'host.log';
 const INITIATOR = 'iqn.2026-01.io.lockstep:drill';
 
 export async function runDrill(options: DrillOptions): Promise<void> {
@@ -44,7 +46,7 @@ export async function runDrill(options: DrillOptions): Promise<void> {
   process.on('exit', () => {
     for (const node of site.nodes) void node.process.kill();
   });
-  const report = await drill(site, prepared.value, options);
+  const report = await drill(site, prepared.value, options, path.join(directory, HOST_LOG));
   await letGo();
   if (!report.ok) return end(ExitStatus.failure, report.fault);
   if (options.html !== undefined) writeFileSync(options.html, drillPage(report.value, new Date()));
@@ -70,7 +72,12 @@ function siteOf(demo: Demo): Site {
   return { device: demo.device, nodes, network: undefined };
 }
 
-async function drill(site: Site, demo: Demo, options: DrillOptions): Promise<Result<DrillReport, string>> {
+async function drill(
+  site: Site,
+  demo: Demo,
+  options: DrillOptions,
+  hostLog: string,
+): Promise<Result<DrillReport, string>> {
   for (const { config } of demo.nodes) {
     // oxlint-disable-next-line no-await-in-loop -- each is quick, and the first fault counts
     const made = await runToEnd(COMMAND, ['mirror', 'create', site.device, '--config', config]);
@@ -92,6 +99,8 @@ async function drill(site: Site, demo: Demo, options: DrillOptions): Promise<Res
     profile: options.profile,
     queueMsMax: QUEUE_MS_MAX,
     ports: { clock: systemClock, crc32c, connect },
+    onPathState: (portal, state, why) =>
+      appendFileSync(hostLog, `${new Date().toISOString()} ${portal} ${state}: ${why}\n`),
   });
   await session.start();
   const faults = await runSequence({

@@ -139,10 +139,10 @@ test('a stall is the time in which somebody waited and nobody was answered', () 
   assert.equal(meter.measured.stallMs, 60);
   now = 300;
   meter.ended(two, { kind: 'failed', why: 'no path' });
-  const { commands, failed, stallMs, longestMs, failures } = meter.measured;
+  const { commands, failed, stallMs, stallAtMs, longestMs, failures } = meter.measured;
   assert.deepEqual(
-    { commands, failed, stallMs, longestMs },
-    { commands: 2, failed: 1, stallMs: 140, longestMs: 150 },
+    { commands, failed, stallMs, stallAtMs, longestMs },
+    { commands: 2, failed: 1, stallMs: 140, stallAtMs: 160, longestMs: 150 },
   );
   assert.deepEqual(failures, ['no path']);
 });

@@ -5,6 +5,8 @@ export interface Measured {
   readonly commands: number;
   /** The longest time in which commands were under way and none was answered. */
   readonly stallMs: number;
+  /** When that began, from the beginning of the part on. */
+  readonly stallAtMs: number;
   readonly longestMs: number;
   readonly failed: number;
   /** Answers that may or may not have been done, of commands that cannot be repeated. */
@@ -22,6 +24,7 @@ export class Meter {
   #next = 0;
   /** The last answer, or when commands were under way again. */
   #progressAt = 0;
+  #startedAt = 0;
   #measured = nothing();
 
   constructor(now: () => number) {
@@ -35,7 +38,7 @@ export class Meter {
   /** A new part of the run begins. */
   start(): void {
     this.#measured = nothing();
-    this.#progressAt = this.#now();
+    this.#startedAt = this.#progressAt = this.#now();
   }
 
   get measured(): Measured {
@@ -67,10 +70,21 @@ export class Meter {
 
   #noteStall(): void {
     if (this.#underWay.size === 0) return;
-    this.#measured.stallMs = Math.max(this.#measured.stallMs, this.#now() - this.#progressAt);
+    const stallMs = this.#now() - this.#progressAt;
+    if (stallMs <= this.#measured.stallMs) return;
+    this.#measured.stallMs = stallMs;
+    this.#measured.stallAtMs = this.#progressAt - this.#startedAt;
   }
 }
 
 function nothing() {
-  return { commands: 0, stallMs: 0, longestMs: 0, failed: 0, unknown: 0, failures: [] as string[] };
+  return {
+    commands: 0,
+    stallMs: 0,
+    stallAtMs: 0,
+    longestMs: 0,
+    failed: 0,
+    unknown: 0,
+    failures: [] as string[],
+  };
 }

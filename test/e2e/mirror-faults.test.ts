@@ -76,7 +76,7 @@ describe('hosts do not notice', { concurrency: true }, () => {
         firstVictim,
         onReport: ({ fault, victim, measured, redundantAfterMs }) =>
           t.diagnostic(
-            `${fault} of ${victim}: ${measured.commands} commands, stall ${Math.round(measured.stallMs)} ms, ` +
+            `${fault} of ${victim}: ${measured.commands} commands, stall ${Math.round(measured.stallMs)} ms at ${Math.round(measured.stallAtMs)} ms, ` +
               `redundant after ${Math.round(redundantAfterMs ?? Infinity)} ms`,
           ),
       });
