@@ -58,7 +58,7 @@ const SETUPS: readonly Setup[] = [
   },
 ];
 
-describe('hosts do not notice', { concurrency: true }, () => {
+describe('hosts do not notice', { concurrency: 1 }, () => {
   for (const { title, shape, seed, firstVictim } of SETUPS) {
     test(title, { timeout: LIMIT_MS }, async (t) => {
       const lack = await switchLacks();
