@@ -4,6 +4,7 @@ import net from 'node:net';
 import path from 'node:path';
 import { fail, ok, type Result } from '../../base/result.ts';
 import { formatSize } from '../../base/units.ts';
+import type { MirrorStatistics } from '../../engine/statistics.ts';
 import { type NodeStatus, SOCKET_NAME } from './status.ts';
 
 const ANSWER_MS_MAX = 5000;
@@ -45,6 +46,32 @@ export function formatStatus(status: NodeStatus): string {
       `  naa.${device.naa}`,
       `  read ${formatSize(device.bytesRead)} in ${device.reads}, written ${formatSize(device.bytesWritten)} in ${device.writes}`,
     );
+    if (device.mirror !== undefined) lines.push(...mirrorLines(device.mirror));
   }
+  for (const { name, mirror } of status.engines.flatMap((engine) => engine.witnessed))
+    lines.push(`Witness   of ${name}`, ...mirrorLines(mirror));
   return `${lines.join('\n')}\n`;
+}
+
+/** Nodes are told by their numbers. */
+function mirrorLines({
+  role,
+  isServing,
+  members,
+  learners,
+  failure,
+  resyncs,
+  links,
+}: MirrorStatistics): string[] {
+  const open = links.filter(({ counters }) => counters.open > 0).length;
+  const lines = [
+    `  mirror: ${isServing ? 'serving' : role}, synchronized on ${members.join(' ')}${learners.length > 0 ? `, being brought up to date: ${learners.join(' ')}` : ''}`,
+    `  links: ${open} of ${links.length} connected`,
+  ];
+  if (failure !== undefined) lines.push(`  this copy has failed: ${failure}`);
+  for (const { learner, percent, secondsLeft } of resyncs) {
+    const left = secondsLeft === undefined ? '' : `, ${Math.ceil(secondsLeft)} s left`;
+    lines.push(`  node ${learner}: ${percent} % brought up to date${left}`);
+  }
+  return lines;
 }
