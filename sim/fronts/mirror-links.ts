@@ -45,7 +45,11 @@ export class SimulatedPartners implements PartnerNetwork {
   }
 
   connect(link: PartnerLink, handlers: ConnectionHandlers): PartnerConnection {
-    const end = this.#network.connect(this.#ways.get(link)!, this.#host.id, this.#receiverOf(handlers));
+    const end = this.#network.connect(
+      this.#ways.get(link)!,
+      this.#host.id,
+      this.#receiverOf(handlers, false),
+    );
     return connectionOver(end);
   }
 
@@ -58,7 +62,7 @@ export class SimulatedPartners implements PartnerNetwork {
   accept(end: StreamEnd): StreamHandlers | undefined {
     if (this.#isOver) return undefined;
     const handlers = this.#handlers?.onConnection(this.#linkOf(end.link), connectionOver(end));
-    return handlers && this.#receiverOf(handlers);
+    return handlers && this.#receiverOf(handlers, true);
   }
 
   receive(link: Link, datagram: unknown): void {
@@ -75,8 +79,9 @@ export class SimulatedPartners implements PartnerNetwork {
     assert(false, 'what arrives comes over a link of this host');
   }
 
-  #receiverOf(handlers: ConnectionHandlers): StreamHandlers {
-    let isOpen = false;
+  /** A connection that came in is open before its handlers are there. */
+  #receiverOf(handlers: ConnectionHandlers, cameIn: boolean): StreamHandlers {
+    let isOpen = cameIn;
     const open = (): void => {
       if (isOpen) return;
       isOpen = true;

@@ -65,6 +65,10 @@ export function firstDifference(a: readonly Uint8Array[], b: readonly Uint8Array
   return -1;
 }
 
+export function isSame(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, at) => byte === b[at]);
+}
+
 export function isZero(bytes: Uint8Array): boolean {
   for (let i = 0; i < bytes.length; i++) if (bytes[i] !== 0) return false;
   return true;

@@ -70,6 +70,7 @@ export class FrameConnection implements ConnectionHandlers {
 
   onOpen(): void {
     assert(this.#connection !== undefined, 'a connection that opens is there');
+    assert(this.#events === undefined, 'a connection opens once');
     if (this.#isOver) return;
     this.#events = this.#options.channel.attach({
       send: (frame) => this.#send(frame),

@@ -22,6 +22,15 @@ test('a change is told once, also when the next configuration finishes it', () =
   assert.deepEqual(told, ['settings 1']);
 });
 
+test('what gets a new stamp from the next configuration is not told again', () => {
+  const { told, documents } = teller();
+  documents.readable('reset', new Uint8Array([2]), 34);
+  documents.installed([reset(48, 2)]);
+  documents.readable('reset', new Uint8Array([3]), 47);
+  documents.readable('reset', new Uint8Array([4]), 64);
+  assert.deepEqual(told, ['reset 2', 'reset 4']);
+});
+
 test('what a configuration brings is told in the order in which it was changed', () => {
   const { told, documents } = teller();
   documents.installed([settings(50, 5), reset(40, 4)]);

@@ -15,6 +15,7 @@
  *     nexus reserved later.
  */
 
+import { isSame } from '../../base/segments.ts';
 import { assert } from '../../base/assert.ts';
 import { fail, type MaybeAsync, ok, type Result, then } from '../../base/result.ts';
 import type { DeviceFault, Ticket } from '../../ports/block-device.ts';
@@ -289,6 +290,5 @@ function sharedIn(bytes: Uint8Array | undefined): Result<SharedState, string> {
 }
 
 function isEqual(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
-  if (a === undefined || b === undefined) return a === b;
-  return a.length === b.length && a.every((byte, at) => byte === b[at]);
+  return a === undefined || b === undefined ? a === b : isSame(a, b);
 }
