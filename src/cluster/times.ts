@@ -5,9 +5,9 @@
 
 export const BEAT_MS = 200;
 /** Silence after which a node is suspected. */
-export const SUSPECT_MS = 1000;
+export const SUSPECT_MS = 800;
 /** How long an answered heartbeat lets a member serve. */
-export const LEASE_MS = 2000;
+export const LEASE_MS = 1600;
 /** Clocks of two nodes may run apart by this factor. */
 export const DRIFT = 1.02;
 /** A member that keeps a change from being committed for so long is left behind, and one whose own disk does leaves. */
@@ -17,7 +17,7 @@ export const PROMISE_MS = 120;
 /** … and those that are there, and wanted, so long. */
 export const PATIENCE_MS = 800;
 /** The smaller side asks the arbiter so much later than the larger one. */
-export const CLAIM_DEFERENCE_MS = 1000;
+export const CLAIM_DEFERENCE_MS = 500;
 /** A proposal that has come to nothing is given up. */
 export const PROPOSAL_MS_MAX = 4000;
 /** … and with it every promise that it was given, whoever has forgotten that. */
