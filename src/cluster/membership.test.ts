@@ -88,6 +88,21 @@ for (const policy of ['suspendLow', 'arbitrate', 'continue'] as const)
     });
   }
 
+for (const failed of [1, 2])
+  test(`arbitrate: right after node ${3 - failed} has come back it goes on without node ${failed}`, async () => {
+    const cluster = await together('arbitrate');
+    cluster.restart(3 - failed);
+    await cluster.clock.advance(FAILOVER_MS);
+    assert.deepEqual(cluster.serving, [failed]);
+    cluster.of(failed).proposer.propose({ cause: 'test', excluded: [], promoted: [1, 2] });
+    await cluster.clock.advance(400);
+    assert.deepEqual(cluster.serving, [1, 2]);
+    cluster.of(failed).halt();
+    cluster.cut(1, 2, 'sync', 'heartbeat');
+    await cluster.clock.advance(FAILOVER_MS);
+    assert.deepEqual(cluster.serving, [3 - failed]);
+  });
+
 test('a failed copy of two is no lost vote under majority', async () => {
   const cluster = await together('majority');
   cluster.of(1).fail('test');

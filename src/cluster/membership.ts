@@ -446,7 +446,11 @@ export class Membership<H> {
       this.standing = { ...this.standing, bound: configuration.members };
       await this.ports.install(configuration, this.standing);
       // The sooner it is answered, the sooner this node may serve.
-      this.#beat(this.ports.clock.now());
+      const now = this.ports.clock.now();
+      this.#beat(now);
+      // The arbiter, too: whoever has just come back could not go on alone before it is told.
+      this.#registeredAt = -Infinity;
+      this.#register(now);
     });
   }
 
