@@ -67,6 +67,7 @@ export interface Nemesis {
 /** Until all nodes serve. */
 const SERIES_START_MS = 8000;
 const SERIES_CALM_MS = 8000;
+const AFTERMATH_MS = 1000;
 
 export const ALL_KINDS = Object.keys(FAULTS) as FaultKind[];
 export const LOUD_KINDS: readonly FaultKind[] = ALL_KINDS.filter((kind) => !SILENT.has(kind));
@@ -137,6 +138,8 @@ export function startNemesis(options: NemesisOptions): Nemesis {
   const { scheduler, hosts } = targets;
   const applied = new Map<FaultKind, number>();
   const active = new Set<() => void>();
+  /** What a disk was asked for while it failed may still come back. */
+  const harmedUntil = new Map<number, number>();
   let [forbidden, over] = [0, false];
 
   /** Whether the budget lets the fault happen. */
@@ -146,8 +149,13 @@ export function startNemesis(options: NemesisOptions): Nemesis {
     const complete = completeCopies();
     if (kind === 'blackout') return false;
     if (!HARMFUL.has(kind)) return true;
-    const node = Math.floor(target * hosts.length);
-    return complete.some((other) => other !== node);
+    const node = nodeOf(target);
+    const now = scheduler.now();
+    return complete.some((other) => other !== node && now >= (harmedUntil.get(other) ?? 0));
+  }
+
+  function nodeOf(target: number): number {
+    return Math.floor(target * hosts.length);
   }
 
   function begin(fault: Fault): void {
@@ -160,6 +168,8 @@ export function startNemesis(options: NemesisOptions): Nemesis {
     if (end === undefined) return;
     trace.note(`fault.${fault.kind}`, fault.target, fault.peer, fault.draw);
     applied.set(fault.kind, (applied.get(fault.kind) ?? 0) + 1);
+    if (HARMFUL.has(fault.kind))
+      harmedUntil.set(nodeOf(fault.target), scheduler.now() + fault.durationMs + AFTERMATH_MS);
     active.add(end);
     scheduler.after(fault.durationMs, () => {
       if (active.delete(end)) end();

@@ -120,6 +120,16 @@ test('after an outage a copy starts that was a member', () => {
   assert.equal(chosenBy(1, MAJORITY, { 1: alone, 2: alone }).kind, 'wait');
 });
 
+test('a copy that has not accepted to go on alone has lost what its cache held with others', () => {
+  const alone = of(20, [2]);
+  const told = promise(alone, { isFresh: false });
+  const failed = { 1: told, 2: promise(of(4, [1, 2]), { isFresh: false }) };
+  assert.deepEqual(choiceOf(1, MAJORITY, failed).members, [2]);
+  assert.equal(chosenBy(1, MAJORITY, failed, { writesBack: true }).kind, 'wait');
+  const accepted = { 1: told, 2: promise(alone, { isFresh: false }) };
+  assert.deepEqual(choiceOf(1, MAJORITY, accepted, { writesBack: true }).members, [2]);
+});
+
 test('heartbeat: who has stood back is no member while someone is silent who may have gone on since', () => {
   const promises = { 1: promise(ALL, { isOut: true }), 2: promise(ALL) };
   assert.deepEqual(choiceOf(2, SUSPEND_LOW, promises).members, [2]);

@@ -254,7 +254,8 @@ function restarted(
         ? 'split brain: an administrator has to choose a side'
         : 'no member of the last configuration is there',
     );
-  if (writesBack && base.members.length > 1 && !isForced)
+  // Who goes on alone writes its cache out before it accepts that; who did not accept it has lost what it held with others.
+  if (writesBack && promises.get(first)!.accepted.members.length > 1 && !isForced)
     return wait('caches were lost with the processes: an administrator has to choose a copy');
   return { kind: 'members', nodes: [first], rule: 'a restarted copy, written through' };
 }
