@@ -10,11 +10,13 @@ import type { StartFault } from './engine/messages.ts';
 import { createMirror } from './main-create.ts';
 import { runDemo } from './main-demo.ts';
 import { runDrill } from './main-drill.ts';
+import { checkLinks } from './main-links.ts';
 import { adviceOn } from './management/advice.ts';
 import type { Issued } from './management/certificates.ts';
 import { createProgram, type Actions, type Common } from './management/cli/program.ts';
 import { ExitStatus } from './management/cli/exit-status.ts';
 import { createProgress } from './management/cli/progress.ts';
+import { linksJson, linksText } from './management/cli/links.ts';
 import { readyLine, readyText } from './management/cli/ready.ts';
 import { formatFaults, readConfig } from './management/config/load.ts';
 import { resolveConfig } from './management/config/resolve.ts';
@@ -64,6 +66,7 @@ const actions: Actions = {
   checkConfig,
   drill: runDrill,
   clusterInit,
+  clusterCheck,
   clusterCertificate,
   createMirror: createMirrorCopy,
   demo: runDemo,
@@ -102,8 +105,23 @@ async function createMirrorCopy(
     onProgress: progress.show,
   });
   progress.stop();
-  if (made.ok) process.stdout.write(`${made.value}\n`);
-  else refuse(made.fault);
+  if (!made.ok) return refuse(made.fault);
+  process.stdout.write(`${made.value}\n`);
+  await adviseOnLinks(plan, device);
+}
+
+/** Of partners that do not run yet there is nothing to tell. */
+async function adviseOnLinks(plan: NodePlan, device: string): Promise<void> {
+  const { cluster } = plan;
+  const part = [...plan.devices, ...plan.witnessed].find(({ name }) => name === device);
+  if (cluster === undefined || part === undefined || !('site' in part)) return;
+  const { links, advice } = await checkLinks({ ...plan, cluster }, part.site.nodes);
+  const away = [...new Set(links.flatMap(({ partner, measured }) => (measured.ok ? [] : [partner])))];
+  for (const sentence of advice) process.stderr.write(`lockstep: advice: ${sentence}\n`);
+  if (away.length > 0)
+    process.stderr.write(
+      `lockstep: advice: The links to ${away.join(', ')} could not be measured, since no node answers there: once it runs, see what \`lockstep cluster check\` says.\n`,
+    );
 }
 
 function checkConfig(file: string): Promise<void> {
@@ -170,6 +188,16 @@ async function clusterCertificate(
   const issue = (await import('./management/certificates.ts')).issueNodeCertificate;
   const options = { node, out: out ?? path.join(directory, node), now: new Date() };
   tellIssued(await issue(directory, options));
+}
+
+async function clusterCheck(options: { readonly config: string; readonly json?: boolean }): Promise<void> {
+  const plan = planOf(options.config, false);
+  if (plan === undefined) return;
+  const { cluster } = plan;
+  if (cluster === undefined) return refuse(`${options.config} has no [cluster]: there is nothing to check.`);
+  const checked = await checkLinks({ ...plan, cluster });
+  process.stdout.write(options.json === true ? linksJson(checked) : linksText(checked));
+  if (checked.links.some(({ measured }) => !measured.ok)) process.exitCode = ExitStatus.failure;
 }
 
 function tellIssued(issued: Result<Issued, string>): void {

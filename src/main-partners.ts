@@ -4,16 +4,18 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Socket } from 'node:net';
 import { assert } from './base/assert.ts';
-import { decodePreamble } from './base/partner-preamble.ts';
+import { decodePreamble, PREAMBLE_LENGTH } from './base/partner-preamble.ts';
 import type { Uuid } from './base/uuid.ts';
 import { nodeNameIn } from './base/node-name.ts';
 import type { ClusterSpec } from './engine/spec.ts';
 import type { PartnerNetwork } from './ports/partner-network.ts';
 import type { Trace } from './ports/trace.ts';
 import { systemClock } from './runtime/clock.ts';
+import { answerMeasurements } from './runtime/link-measure.ts';
 import { parseAddress } from './runtime/listener.ts';
 import { type LinkAddresses, NodeNetwork } from './runtime/partner-network.ts';
 import { createTlsProof, type Proof } from './runtime/partner-tls.ts';
+import { prepare } from './runtime/tcp-options.ts';
 
 export interface Partners {
   open(device: Uuid, partners: readonly number[]): PartnerNetwork;
@@ -26,7 +28,7 @@ export function createPartners(cluster: ClusterSpec, trace: Trace): Partners {
   let proof: Proof | undefined;
   return {
     open(device, partners) {
-      proof ??= createTlsProof(credentialsOf(cluster));
+      proof ??= proofOf(cluster);
       networks.get(device)?.close();
       const network = new NodeNetwork({
         self: cluster.node,
@@ -42,6 +44,10 @@ export function createPartners(cluster: ClusterSpec, trace: Trace): Partners {
     },
     accept(socket, head) {
       const preamble = decodePreamble(head);
+      if (preamble.ok && preamble.value.kind === 'measure') {
+        proof ??= proofOf(cluster);
+        return acceptMeasurement(cluster, proof, socket, head);
+      }
       const network = preamble.ok ? networks.get(preamble.value.device) : undefined;
       if (network === undefined) socket.destroy();
       else network.accept(socket, head);
@@ -49,9 +55,31 @@ export function createPartners(cluster: ClusterSpec, trace: Trace): Partners {
   };
 }
 
-function credentialsOf({ certificates }: ClusterSpec) {
+/** Throws where the certificates cannot be read. */
+export function proofOf({ certificates }: ClusterSpec): Proof {
   const read = (name: string): string => readFileSync(path.join(certificates, name), 'utf8');
-  return { certificate: read('node.crt'), key: read('node.key'), authority: read('ca.crt') };
+  return createTlsProof({
+    certificate: read('node.crt'),
+    key: read('node.key'),
+    authority: read('ca.crt'),
+  });
+}
+
+/** Any partner may ask how fast its links are. */
+function acceptMeasurement(
+  { name, partners }: ClusterSpec,
+  proof: Proof,
+  socket: Socket,
+  head: Uint8Array,
+): void {
+  const rest = head.subarray(PREAMBLE_LENGTH);
+  if (rest.length > 0) socket.unshift(rest);
+  prepare(socket);
+  socket.on('error', () => undefined); // 'close' follows
+  const names = partners.map((partner) => nodeNameIn(name, partner.name));
+  void proof.accept(socket, names).then((proven) => {
+    if (proven.ok) answerMeasurements(proven.value.socket);
+  });
 }
 
 function namesOf({ name, partners }: ClusterSpec, wanted: readonly number[]): Map<number, string> {

@@ -8,8 +8,11 @@ import { getUuid, putUuid, type Uuid } from './uuid.ts';
 
 export const PREAMBLE_LENGTH = 24;
 
-/** `sync`: a channel's connection, only on a link for sync; `heartbeat`: datagrams, on every link. */
-export type ConnectionKind = 'sync' | 'heartbeat';
+/**
+ * `sync`: a channel's connection, only on a link for sync; `heartbeat`: datagrams, on every link; `measure`: an administrator
+ * asks how fast the link is, and no device is meant.
+ */
+export type ConnectionKind = 'sync' | 'heartbeat' | 'measure';
 
 export interface Preamble {
   readonly kind: ConnectionKind;
@@ -25,7 +28,7 @@ export type PreambleFault =
 
 const MAGIC = 0x4c53504e;
 const VERSION = 1;
-const KINDS: readonly ConnectionKind[] = ['sync', 'heartbeat'];
+const KINDS: readonly ConnectionKind[] = ['sync', 'heartbeat', 'measure'];
 
 export function encodePreamble({ kind, device, link }: Preamble): Uint8Array {
   const bytes = new Uint8Array(PREAMBLE_LENGTH);

@@ -51,6 +51,17 @@ function setUp() {
   return { clock, handed, refused, router };
 }
 
+test('who measures a link is answered by the first engine, whatever device is named', () => {
+  const { handed, router } = setUp();
+  const peer = newPeer();
+  router.arrive(peer);
+  peer.receive(encodePreamble({ kind: 'measure', device: '0'.repeat(32), link: 1 }));
+  assert.deepEqual(
+    handed.map(({ engine }) => engine),
+    [0],
+  );
+});
+
 test('a preamble in any pieces leads to the engine, with all that came behind it', () => {
   const bytes = Uint8Array.of(...encodePreamble({ kind: 'heartbeat', device: DEVICE, link: 3 }), 22, 3, 1);
   for (const step of [1, 10, 24, 27]) {

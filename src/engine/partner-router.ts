@@ -3,7 +3,7 @@
  * came behind it in the same packet goes along. Nothing is proven yet; that is the engine's part.
  */
 
-import { decodePreamble, PREAMBLE_LENGTH } from '../base/partner-preamble.ts';
+import { decodePreamble, type Preamble, PREAMBLE_LENGTH } from '../base/partner-preamble.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Arrival } from '../ports/process.ts';
 import type { Trace } from '../ports/trace.ts';
@@ -14,6 +14,8 @@ export const PREAMBLE_MS_MAX = 5000;
 const WAITING_MAX = 1024;
 /** A node that starts connects for all its devices at once. */
 const WAITING_PER_SOURCE_MAX = 512;
+/** There always is one. */
+const MEASURING_ENGINE = 0;
 
 export interface PartnerRouterOptions {
   readonly clock: Clock;
@@ -40,6 +42,10 @@ export function createPartnerRouter(options: PartnerRouterOptions): PartnerRoute
     limits: { waitMs: PREAMBLE_MS_MAX, count: WAITING_MAX, countPerSource: WAITING_PER_SOURCE_MAX },
   });
 
+  function engineOf({ kind, device }: Preamble): number | undefined {
+    return kind === 'measure' ? MEASURING_ENGINE : options.ownerOf(device);
+  }
+
   function arrive(arrival: Arrival): void {
     const entry = waiting.add(arrival);
     if (entry === undefined) return;
@@ -49,7 +55,7 @@ export function createPartnerRouter(options: PartnerRouterOptions): PartnerRoute
         head = joined(head, bytes);
         if (head.length < PREAMBLE_LENGTH) return true;
         const preamble = decodePreamble(head);
-        const engine = preamble.ok ? options.ownerOf(preamble.value.device) : undefined;
+        const engine = preamble.ok ? engineOf(preamble.value) : undefined;
         if (engine === undefined) {
           waiting.forget(entry);
           trace('warn', 'partner.arrival.refused', { source: arrival.remoteAddress, ...why(preamble) });

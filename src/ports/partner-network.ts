@@ -11,6 +11,9 @@
 
 export type LinkKind = 'sync' | 'heartbeat';
 
+/** Every write takes at least so long as a link for sync there and back; databases and virtual machines suffer from more. */
+export const ROUND_TRIP_MS_MAX = 5;
+
 /** A way to a partner; one for sync carries datagrams, too. */
 export interface PartnerLink {
   /** The partner's id among the nodes of the device. */

@@ -311,10 +311,17 @@ export class PartnerLinks {
     noteVersion(partner, highest);
     if (message.kind === 'beat') this.#heardOf(partner, message.incarnation);
     if (message.kind === 'beatAnswer' && message.incarnation === incarnation)
-      countRoundTrip(counters, clock.now() - message.sentAt);
+      this.#countRoundTrip(way, clock.now() - message.sentAt);
     events.onDatagram(partner.node, message, link.kind, (answer) => {
       if (!this.#isOver) this.#sendOn(way, partner.wire.encodeDatagram(answer, partner.version));
     });
+  }
+
+  #countRoundTrip({ link, partner, counters }: Way, ms: number): void {
+    const became = countRoundTrip(counters, ms);
+    if (became === undefined) return;
+    const fields = { partner: partner.node, link: link.name, roundTripMs: counters.roundTripMs };
+    this.#options.trace(became === 'slow' ? 'warn' : 'info', `partner.${became}`, fields);
   }
 
   #refusedDatagram(way: Way, { kind: why, ...more }: Refusal): void {

@@ -20,6 +20,7 @@ export interface Actions extends ClusterActions {
   status(options: { readonly state?: string; readonly json?: boolean }): Promise<void>;
   checkConfig(file: string): Promise<void>;
   clusterInit(directory: string, options: { readonly name: string }): Promise<void>;
+  clusterCheck(options: { readonly config: string; readonly json?: boolean }): Promise<void>;
   clusterCertificate(
     directory: string,
     options: { readonly node: string; readonly out?: string },
@@ -160,7 +161,9 @@ function configCommand(program: Command, actions: Actions): void {
 function clusterCommand(program: Command, actions: Actions): void {
   const cluster = program
     .command('cluster')
-    .description('Certificates, by which the nodes of a cluster know each other.');
+    .description(
+      'Certificates, by which the nodes of a cluster know each other, and the links between them.',
+    );
   cluster
     .command('init')
     .description(
@@ -170,6 +173,17 @@ function clusterCommand(program: Command, actions: Actions): void {
     .requiredOption('--name <name>', 'name of the cluster: letters in lower case, digits, hyphens')
     .addHelpText('after', '\nExample:\n  lockstep cluster init site1 --name site1')
     .action((directory: string, options: { name: string }) => actions.clusterInit(directory, options));
+  cluster
+    .command('check')
+    .summary('measure the links to all partners')
+    .description(
+      'Connects to every partner over every link as mirroring does, and measures how long answers take and how much data the links for sync carry ' +
+        '(half a second each). The partners have to run. Exit status 1: a link does not work.',
+    )
+    .requiredOption('--config <file>', 'the configuration (TOML)')
+    .option('--json', 'print JSON')
+    .addHelpText('after', '\nExample:\n  lockstep cluster check --config /etc/lockstep/node.toml')
+    .action((options: { config: string; json?: boolean }) => actions.clusterCheck(options));
   cluster
     .command('certificate')
     .description('Makes key and certificate of one node.')
