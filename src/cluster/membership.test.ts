@@ -103,6 +103,18 @@ for (const failed of [1, 2])
     assert.deepEqual(cluster.serving, [3 - failed]);
   });
 
+test('a copy that fails whenever it is to come back keeps nobody from serving', async () => {
+  const cluster = await together('arbitrate');
+  cluster.failing.add(2);
+  cluster.restart(2);
+  await cluster.clock.advance(FAILOVER_MS);
+  for (let tries = 0; tries < 3; tries++) {
+    cluster.restart(2);
+    await cluster.clock.advance(1500);
+    assert.deepEqual(cluster.serving, [1]);
+  }
+});
+
 test('a failed copy of two is no lost vote under majority', async () => {
   const cluster = await together('majority');
   cluster.of(1).fail('test');

@@ -115,6 +115,9 @@ export class Membership<H> {
   astray = 0;
   /** Ticks since others were found that serve without this node. */
   rivalry = 0;
+  /** Ticks without a lease, though voters are heard; ticks since a witness was found that has lost its record. */
+  powerless = 0;
+  forgetful = 0;
   readonly proposer: Proposer<H>;
   readonly #options: MembershipOptions<H>;
   readonly #held = new HeldLease();
@@ -442,6 +445,7 @@ export class Membership<H> {
       }
       this.idle = 0;
       this.astray = 0;
+      this.powerless = 0;
       this.installed = configuration;
       this.standing = { ...this.standing, bound: configuration.members };
       await this.ports.install(configuration, this.standing);

@@ -128,8 +128,28 @@ export class Proposer<H> {
       this.#askAgain(attempt, now);
       if (now - attempt.begunAt > PROMISE_MS) this.#decide(attempt);
     } else if (attempt.phase === 'accept') {
+      const failed = this.#failedSince(attempt);
+      if (failed.length > 0) return this.#withoutThem(attempt, failed);
       this.#sendAccept(attempt.proposal!, (node) => !attempt.accepted.has(node), false);
     }
+  }
+
+  /** Copies that have promised, and failed before they could accept: nobody need wait for them. */
+  #failedSince({ proposal, accepted, term }: Attempt<H>): number[] {
+    const { members, learners } = proposal!.configuration;
+    return [...members, ...learners].filter((node) => {
+      const beat = accepted.has(node) ? undefined : this.#membership.peers.beatOf(node);
+      return beat !== undefined && beat.promised >= term && beat.role === 'failed';
+    });
+  }
+
+  #withoutThem({ cause, excluded, promoted }: Attempt<H>, failed: readonly number[]): void {
+    this.#giveUp(`the copy of node ${failed.join(', ')} has failed`);
+    this.propose({
+      cause,
+      excluded: [...new Set([...excluded, ...failed])],
+      promoted: [...promoted].filter((node) => !failed.includes(node)),
+    });
   }
 
   onPromise(from: number, term: number, report: Report<H>): void {

@@ -9,7 +9,7 @@ import type { Configuration, Strategy } from './configuration.ts';
 import { Membership, type MembershipPorts, type Standing } from './membership.ts';
 import type { Beat } from './messages.ts';
 import { type Reason, reasonToPropose } from './think.ts';
-import { SUSPECT_MS } from './times.ts';
+import { BEAT_MS, FORGOTTEN_MS, SUSPECT_MS } from './times.ts';
 
 const MAJORITY: Strategy = { kind: 'majority', witness: undefined };
 const WITNESS: Strategy = { kind: 'majority', witness: 9 };
@@ -19,6 +19,7 @@ const TERM = 20;
 const ASTRAY_TICKS = 4;
 const DEFERENCE_TICKS = 15;
 const RIVALRY_TICKS = 15;
+const POWERLESS_TICKS = 15;
 const LONG = 60;
 
 const of = (members: readonly number[], learners: readonly number[] = []): Configuration => ({
@@ -70,8 +71,8 @@ class Bench {
     return this;
   }
 
-  /** Another node says this, on all paths. */
-  hear(node: number, more: Partial<Beat> = {}, onSync = true): this {
+  /** Another node says this, on all paths, and lets this one serve. */
+  hear(node: number, more: Partial<Beat> = {}, onSync = true, grants = true): this {
     const { accepted } = this.membership.standing;
     const isIn = [...accepted.members, ...accepted.learners].includes(node);
     const beat: Beat = {
@@ -89,6 +90,13 @@ class Bench {
       ...more,
     };
     this.membership.peers.heard(node, beat, onSync, this.now);
+    if (grants)
+      this.membership.onBeatAnswer(node, {
+        kind: 'beatAnswer',
+        incarnation: 1,
+        sentAt: this.now,
+        term: TERM,
+      });
     return this;
   }
 
@@ -171,6 +179,26 @@ test('a learner that is lost is left out, too, and one who is neither is not mis
   bench.slow.add(3);
   assert.deepEqual(bench.look()?.excluded, [3]);
   quiet(new Bench({ strategy: MAJORITY, self: 1, accepted: of([1, 2]) }).serve().hear(2));
+});
+
+test('a member whom nobody lets serve though it hears enough of them proposes after a while', () => {
+  const alone = (): Bench =>
+    new Bench({ strategy: WITNESS, self: 1, nodes: [1, 2], accepted: of([1]) }).serve();
+  const proposed = alone().hear(9, {}, false, false).untilProposed();
+  assert.deepEqual([proposed?.looks, proposed?.reason.cause], [POWERLESS_TICKS + 1, 'nobody grants a lease']);
+  quiet(alone().hear(9, {}, false));
+  quiet(alone());
+});
+
+test('a witness without its record is given another configuration, when it may accept one', () => {
+  const bench = (self: number): Bench =>
+    new Bench({ strategy: WITNESS, self, nodes: [1, 2], accepted: of([1, 2]) }).serve().hear(3 - self);
+  const forgetful: Partial<Beat> = { accepted: { term: 0, members: [] }, role: 'witness' };
+  const proposed = bench(1).hear(9, forgetful).untilProposed();
+  assert.equal(proposed?.reason.cause, 'the witness has lost its record');
+  assert.ok(proposed.looks * BEAT_MS > FORGOTTEN_MS);
+  quiet(bench(2).hear(9, forgetful));
+  quiet(bench(1).hear(9));
 });
 
 test('heartbeat: of two that lost their sync links the lower waits for the higher, but not for ever', () => {

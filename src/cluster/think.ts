@@ -3,6 +3,7 @@
 import { type Configuration, includes, majorityOf, votersOf } from './configuration.ts';
 import type { Membership } from './membership.ts';
 import type { Beat } from './messages.ts';
+import { BEAT_MS, FORGOTTEN_MS } from './times.ts';
 
 export interface Reason {
   readonly cause: string;
@@ -19,6 +20,10 @@ const TICKS_PER_PLACE = 2;
 const DEFERENCE_TICKS = 15;
 /** Longer than a lease: whoever was left out and does not know it yet is no rival. */
 const RIVALRY_TICKS = 15;
+/** Longer than it takes to be granted a lease, and than others need to finish what they have proposed. */
+const POWERLESS_TICKS = 15;
+/** Longer than a voter without records promises nothing. */
+const FORGETFUL_TICKS = Math.ceil(FORGOTTEN_MS / BEAT_MS) + 5;
 
 export function reasonToPropose<H>(membership: Membership<H>, now: number): Reason | undefined {
   return membership.role === 'serving' ? asMember(membership, now) : asOther(membership, now);
@@ -56,7 +61,22 @@ function asMember<H>(membership: Membership<H>, now: number): Reason | undefined
     return { cause: `node ${astray.join(', ')} is in another term`, excluded: [], promoted: [] };
   }
   membership.astray = 0;
-  return asRival(membership, now) ?? leading(membership, now);
+  return powerless(membership, now) ?? asRival(membership, now) ?? leading(membership, now);
+}
+
+/**
+ * Everybody who is needed is heard, and yet nobody grants a lease: somebody has promised another term, of which nothing has
+ * come.
+ */
+function powerless<H>(membership: Membership<H>, now: number): Reason | undefined {
+  const { site, peers } = membership;
+  const { strategy } = site;
+  const heard = votersOf(site).filter((node) => peers.hears(node, now));
+  const isEnough = strategy.kind === 'heartbeat' || heard.length >= majorityOf(site);
+  membership.powerless = membership.mayServe() || !isEnough ? 0 : membership.powerless + 1;
+  if (membership.powerless <= POWERLESS_TICKS) return undefined;
+  membership.powerless = 0;
+  return { cause: 'nobody grants a lease', excluded: [], promoted: [] };
 }
 
 /** Others serve without this node, and this one without them: only where nobody has to be asked (policy `continue`). */
@@ -86,6 +106,8 @@ function leading<H>(membership: Membership<H>, now: number): Reason | undefined 
   if (ready.length > 0)
     return { cause: `node ${ready.join(', ')} has been brought up to date`, excluded: [], promoted: ready };
   if (installed.members[0] !== self) return undefined;
+  const forgetful = forgetfulWitness(membership, now);
+  if (forgetful !== undefined) return forgetful;
   const joining = site.nodes.filter((node) => {
     if (includes(installed, node) || !peers.isJoined(node, now)) return false;
     const beat = peers.beatOf(node);
@@ -99,6 +121,20 @@ function leading<H>(membership: Membership<H>, now: number): Reason | undefined 
   });
   if (joining.length === 0) return undefined;
   return { cause: `node ${joining.join(', ')} is back`, excluded: [], promoted: [] };
+}
+
+/** A witness that has lost its record has no vote before it has accepted another configuration. */
+function forgetfulWitness<H>(membership: Membership<H>, now: number): Reason | undefined {
+  const { strategy } = membership.site;
+  const witness = strategy.kind === 'majority' ? strategy.witness : undefined;
+  const beat =
+    witness !== undefined && membership.peers.hears(witness, now)
+      ? membership.peers.beatOf(witness)
+      : undefined;
+  membership.forgetful = beat?.accepted.term === 0 ? membership.forgetful + 1 : 0;
+  if (membership.forgetful <= FORGETFUL_TICKS) return undefined;
+  membership.forgetful = 0;
+  return { cause: 'the witness has lost its record', excluded: [], promoted: [] };
 }
 
 function asOther<H>(membership: Membership<H>, now: number): Reason | undefined {

@@ -32,6 +32,8 @@ interface Machine {
 export class SmallCluster {
   readonly clock = new SteppedClock();
   readonly site: Site;
+  /** Their copies fail when they are to accept a configuration. */
+  readonly failing = new Set<number>();
   /** Who stood back, and why. */
   readonly stoodBack: (readonly [node: number, reason: string])[] = [];
   readonly #machines = new Map<number, Machine>();
@@ -158,7 +160,11 @@ export class SmallCluster {
         handover: withHandover && hasData ? 'data' : undefined,
       }),
       merge: () => 'data',
-      accept: (_proposal, standing) => save(standing),
+      accept: (_proposal, standing) => {
+        if (!this.failing.has(self)) return save(standing);
+        this.of(self).fail('test');
+        return Promise.resolve(false);
+      },
       install: (_configuration, standing) => save(standing).then(() => undefined),
       standBack: (reason) => this.stoodBack.push([self, reason]),
       claim: (base, members, term) => claims.claim(base, members, term),
