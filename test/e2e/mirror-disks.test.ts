@@ -54,11 +54,12 @@ const USUAL: readonly DiskFailure[] = [
   failure('the disk hangs', '*', ALL, { effect: 'hang', forMs: HANGS_MS }),
 ];
 const FAILURES: readonly DiskFailure[] = [
+  // Later every block has its place.
+  failure('the disk is full', DATA, ['write'], { effect: 'full' }),
   ...USUAL,
   failure('data cannot be read', DATA, ['read']),
   failure('records cannot be written', RECORDS, ['write'], AT_START),
   failure('records cannot be flushed', RECORDS, ['flush'], AT_START),
-  failure('the disk is full', DATA, ['write'], { effect: 'full' }),
 ];
 
 function faultOf(cluster: DrillCluster, failing: DiskFailure): Fault {
