@@ -18,9 +18,10 @@ const TEST = [
   'openssl',
 ];
 const MODELS = ['spin', 'gcc', 'libc6-dev'];
+const DISKS = ['gcc', 'libc6-dev', 'libfuse3-dev'];
 const GUEST = process.arch === 'x64' ? ['mmdebstrap', 'user-mode-linux'] : [];
 const SYSTEM = {
-  test: [...TEST, ...MODELS, ...GUEST],
+  test: [...TEST, ...MODELS, ...DISKS, ...GUEST],
   bench: [...TEST, 'tgt', 'gcc', 'libc6-dev', 'libiscsi-dev'],
 };
 const APT = ['-q', '-y', '-o', 'DPkg::Lock::Timeout=300', '--no-install-recommends'];

@@ -16,6 +16,8 @@ export interface DrillSessionOptions {
   readonly initiatorName: string;
   readonly seed: number;
   readonly profile: Profile;
+  /** The load keeps to so many bytes from the start of the unit; undefined: all of it. */
+  readonly areaBytes?: number;
   /** Commands without a path wait so long before they fail. */
   readonly queueMsMax: number;
   readonly ports: PathPorts;
@@ -69,7 +71,9 @@ export class DrillSession {
   /** Answers when the load runs. */
   async start(): Promise<void> {
     const { clock } = this.#options.ports;
-    this.#capacity = await this.#host.capacity;
+    const { blocks, blockLength } = await this.#host.capacity;
+    const { areaBytes = blocks * blockLength } = this.#options;
+    this.#capacity = { blocks: Math.min(blocks, Math.floor(areaBytes / blockLength)), blockLength };
     const disk = new Disk({
       host: this.#host,
       capacity: this.#capacity,

@@ -12,7 +12,7 @@ import type { JournalStrategy } from '../journal/recovery.ts';
 import type { BlockDevice, BlockLength } from '../ports/block-device.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Crc32c, Crypto } from '../ports/crypto.ts';
-import type { Disk } from '../ports/disk.ts';
+import type { Disk, ReopenableDisk } from '../ports/disk.ts';
 import type { PartnerNetwork } from '../ports/partner-network.ts';
 import type { Trace } from '../ports/trace.ts';
 import type { VoteStore } from '../ports/vote-store.ts';
@@ -27,7 +27,7 @@ import { type MirrorEvents, MirrorHost } from './mirror/mirror-host.ts';
 import type { ClusterSpec, FileDeviceSpec, MirrorDeviceSpec, WitnessSpec } from './spec.ts';
 
 export interface OpenedDisk {
-  readonly disk: Disk;
+  readonly disk: ReopenableDisk;
   /** The file was made just now; nothing that was kept for one of its name is about it. */
   readonly fresh: boolean;
 }
@@ -49,7 +49,7 @@ export interface MirrorsPorts {
   openNetwork(device: Uuid, partners: readonly number[]): PartnerNetwork;
   /** The register of this device in the cluster's vote store. */
   openVotes(device: Uuid): VoteStore;
-  nextIncarnation(): number;
+  nextIncarnation(): Result<number, string>;
 }
 
 export interface OpenMirror {
@@ -91,7 +91,8 @@ export async function openMirror(
   }
   const part = { ...spec, policy: spec.writeCache };
   const served = new MirrorDevice(store.value, ports.clock);
-  const medium = { store: store.value, records: records.value.disk, served };
+  const disks = [data.value.disk, records.value.disk];
+  const medium = { store: store.value, records: records.value.disk, served, reopen: () => reopenAll(disks) };
   const host = hostOf(part, cluster, medium, ports, createEvents(served));
   return started(spec.name, host, close);
 }
@@ -110,7 +111,12 @@ export async function openWitness(
   const host = hostOf(
     part,
     cluster,
-    { store: nothing, records: records.value.disk, served },
+    {
+      store: nothing,
+      records: records.value.disk,
+      served,
+      reopen: () => reopenAll([records.value.disk]),
+    },
     ports,
     NO_EVENTS,
   );
@@ -147,6 +153,16 @@ interface Medium {
   readonly store: BlockDevice;
   readonly records: Disk;
   readonly served: MirrorDevice;
+  readonly reopen: () => Promise<Result<void, string>>;
+}
+
+async function reopenAll(disks: readonly ReopenableDisk[]): Promise<Result<void, string>> {
+  for (const disk of disks) {
+    // oxlint-disable-next-line no-await-in-loop -- two of them
+    const opened = await disk.reopen();
+    if (!opened.ok) return opened;
+  }
+  return ok(undefined);
 }
 
 /** Nobody uses what a witness has. */

@@ -38,3 +38,13 @@ export interface Disk {
   extentAt(offset: number): MaybeAsync<Result<{ readonly data: boolean; readonly end: number }, DiskFault>>;
   close(): Promise<void>;
 }
+
+/** One that its users keep while it is opened anew. */
+export interface ReopenableDisk extends Disk {
+  /**
+   * Opens the medium again: a flush that failed counts no more, and what is read from now on is what the medium has. For who
+   * proves or replaces all that was written since the last good flush, and uses the disk for nothing meanwhile. Answers
+   * when everything under way has ended; the fault is a clause for people, and all operations fail until a later call.
+   */
+  reopen(): Promise<Result<void, string>>;
+}

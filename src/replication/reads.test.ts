@@ -181,6 +181,36 @@ test('what this medium cannot read another member does, and it is written again 
   assert.equal(set.of(2).store.loans, 0, 'what was sent was given back');
 });
 
+test('a decision rests on what another member reads, where this medium cannot', async () => {
+  const set = holding(new ReplicaSet(2).install(1), 5);
+  const { store, replica } = set.of(1);
+  store.unreadable.add(0);
+  store.blocks[0] = 0;
+  const found = replica.reads.decisive(0, 1);
+  await turns();
+  await set.deliverAll();
+  const result = await found;
+  assert.ok(result.ok);
+  assert.deepEqual(result.value.segments, filled(5));
+  set.of(2).store.unreadable.add(0);
+  const nowhere = replica.reads.decisive(0, 1);
+  await turns();
+  await set.deliverAll();
+  const fault = await nowhere;
+  assert.ok(!fault.ok && fault.fault.kind === 'mediumError');
+});
+
+test('a decision ends when the configuration does, while another member is asked', async () => {
+  const set = holding(new ReplicaSet(2).install(1), 5);
+  const { store, replica } = set.of(1);
+  store.unreadable.add(0);
+  const found = replica.reads.decisive(0, 1);
+  await turns();
+  replica.seal();
+  const result = await found;
+  assert.ok(!result.ok && result.fault.kind === 'unavailable');
+});
+
 test('members are asked one after the other, and when none can read it either the fault is the answer', async () => {
   const set = new ReplicaSet(3).install(1);
   for (const { store } of set.nodes.values()) store.unreadable.add(0);

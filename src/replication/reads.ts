@@ -45,7 +45,7 @@ export class Reads {
     this.#enqueue({ ticket, lba, blocks, done });
   }
 
-  /** For this node's own decisions and for others: waits for changes under way, asks nobody's leave. */
+  /** For resyncs and for others: waits for changes under way, asks nobody's leave. */
   async current(lba: number, blocks: number): Promise<Result<Loan, DeviceFault>> {
     const { log, copy } = this.#replica;
     for (;;) {
@@ -60,6 +60,17 @@ export class Reads {
       const result = await copy.read(lba, blocks, () => log.unreadable(lba, blocks) === undefined);
       if (result !== undefined) return result;
     }
+  }
+
+  /** What a decision rests on: current, under a lock; from another member where this node's medium cannot read it. */
+  async decisive(lba: number, blocks: number): Promise<Result<Loan, DeviceFault>> {
+    const { installed, self } = this.#replica;
+    const found = await this.current(lba, blocks);
+    if (found.ok || installed === undefined || found.fault.kind === 'unavailable') return found;
+    const data = await this.#ask(otherMembers(installed, self), lba, blocks);
+    if (this.#replica.installed !== installed)
+      return fail({ kind: 'unavailable', reason: 'the configuration has changed' });
+    return data === undefined ? found : ok({ segments: data, release: () => undefined });
   }
 
   seal(): void {

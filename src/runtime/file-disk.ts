@@ -3,8 +3,8 @@
  *
  * Durability. `flush` is fdatasync. When it fails once, the kernel has marked the pages that it could not write as
  * clean and a second fdatasync would succeed without them; so from then on every flush of this opening fails. Reads
- * and cached writes go on; nothing is promised to be durable any more. Only opening the file again, by a layer that
- * knows how to prove or replace its content, ends that state.
+ * and cached writes go on; nothing is promised to be durable any more. Only opening the file again (`reopen`), by a layer
+ * that knows how to prove or replace its content, ends that state.
  *
  * Length. A file that somebody cuts short under us has lost what was behind its new end; a write there would lengthen
  * it again and make zeros of the rest. While there are writes its length is looked at every second, and those beyond
@@ -14,7 +14,7 @@
 import { close as closeFile, fstat } from 'node:fs';
 import { DONE, fail, type MaybeAsync, ok, type Result } from '../base/result.ts';
 import type { Loan } from '../ports/block-device.ts';
-import type { Disk, DiskFault } from '../ports/disk.ts';
+import type { DiskFault, ReopenableDisk } from '../ports/disk.ts';
 import { FileIo, faultOfErrno } from './file-io.ts';
 import { errno, punchHole, seekData, seekHole } from './libc.ts';
 import { type FileDiskOptions, type OpenedFile, type OpenFault, openFile } from './open-file.ts';
@@ -22,7 +22,10 @@ import { type FileDiskOptions, type OpenedFile, type OpenFault, openFile } from 
 export type { CreateOptions, FileDiskOptions, OpenFault } from './open-file.ts';
 
 /** Opens (or makes, with `options.create`) the file and locks it against everybody else. */
-export async function openFileDisk(path: string, options: FileDiskOptions): Promise<Result<Disk, OpenFault>> {
+export async function openFileDisk(
+  path: string,
+  options: FileDiskOptions,
+): Promise<Result<ReopenableDisk, OpenFault>> {
   const opened = await openFile(path, options);
   return opened.ok ? ok(new FileDisk(path, options.readOnly, opened.value)) : opened;
 }
@@ -32,14 +35,16 @@ const ZEROS = new Uint8Array(1024 * 1024);
 
 const MEASURE_EVERY_MS = 1000;
 
-class FileDisk implements Disk {
+class FileDisk implements ReopenableDisk {
   readonly name: string;
   readonly length: number;
   readonly readOnly: boolean;
   readonly physicalSectorLength: number;
   punchGranularity: number;
-  readonly #file: OpenedFile;
-  readonly #io: FileIo;
+  #file: OpenedFile;
+  #io: FileIo;
+  /** Why there is no open file. */
+  #closed: DiskFault | undefined;
   /** The first failed flush; its promise cannot be mended. */
   #durabilityLost: DiskFault | undefined;
   #end: number;
@@ -60,11 +65,13 @@ class FileDisk implements Disk {
   }
 
   read(offset: number, length: number): MaybeAsync<Result<Loan, DiskFault>> {
+    if (this.#closed !== undefined) return fail(this.#closed);
     const answer = this.#io.read(offset, length);
     return answer instanceof Promise ? this.#counted(answer) : answer;
   }
 
   write(offset: number, data: readonly Uint8Array[]): MaybeAsync<Result<void, DiskFault>> {
+    if (this.#closed !== undefined) return fail(this.#closed);
     if (performance.now() - this.#measuredAt >= MEASURE_EVERY_MS) this.#measure();
     if (this.#measuring !== undefined)
       return this.#counted(this.#measuring.then(() => this.#writeWithin(offset, data)));
@@ -78,13 +85,32 @@ class FileDisk implements Disk {
   }
 
   punch(offset: number, length: number): MaybeAsync<Result<void, DiskFault>> {
+    if (this.#closed !== undefined) return fail(this.#closed);
     return this.#counted(this.#punch(offset, length));
   }
 
   extentAt(offset: number): MaybeAsync<Result<{ readonly data: boolean; readonly end: number }, DiskFault>> {
+    if (this.#closed !== undefined) return fail(this.#closed);
     // A block device has no map of its holes.
     if (this.#file.blockDevice) return ok({ data: true, end: this.length });
     return this.#counted(this.#extentAt(offset));
+  }
+
+  async reopen(): Promise<Result<void, string>> {
+    await this.close();
+    const { name, readOnly } = this;
+    const opened = await openFile(name, { readOnly });
+    const cause = opened.ok ? faultOfLength(opened.value.length, this.length) : opened.fault.message;
+    if (!opened.ok || cause !== undefined) {
+      if (opened.ok) await closed(opened.value.fd);
+      return fail(cause!);
+    }
+    this.#file = opened.value;
+    this.#end = opened.value.length;
+    this.#io = new FileIo(opened.value.fd);
+    this.#durabilityLost = undefined;
+    this.#closed = undefined;
+    return DONE;
   }
 
   async close(): Promise<void> {
@@ -94,11 +120,11 @@ class FileDisk implements Disk {
         this.#onIdle = resolve;
       });
     }
+    if (this.#closed !== undefined) return;
+    this.#closed = { kind: 'ioError', operation: 'read', offset: 0, cause: 'the file is not open' };
+    this.#durabilityLost ??= this.#closed;
     await this.#io.close();
-    // Linux closes the descriptor whatever it answers; what was not flushed is not promised.
-    await new Promise<void>((resolve) => {
-      closeFile(this.#file.fd, () => resolve());
-    });
+    await closed(this.#file.fd);
   }
 
   #writeWithin(offset: number, data: readonly Uint8Array[]): MaybeAsync<Result<void, DiskFault>> {
@@ -182,4 +208,15 @@ class FileDisk implements Disk {
     operation.then(done, done);
     return operation;
   }
+}
+
+/** Linux closes the descriptor whatever it answers; what was not flushed is not promised. */
+function closed(fd: number): Promise<void> {
+  return new Promise((resolve) => {
+    closeFile(fd, () => resolve());
+  });
+}
+
+function faultOfLength(found: number, expected: number): string | undefined {
+  return found === expected ? undefined : `it has ${found} bytes and had ${expected}`;
 }

@@ -5,6 +5,7 @@
 
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { fail, ok, type Result } from '../base/result.ts';
 
 const PREFIX = 'incarnation-';
 
@@ -18,14 +19,18 @@ export class Incarnations {
     this.#last = directory === undefined ? 0 : highest(directory);
   }
 
-  /** Durable before it answers: it may be told to others. Throws when it cannot be kept. */
-  next(): number {
+  /** Durable before it answers: it may be told to others. The fault, a clause for people: it cannot be kept. */
+  next(): Result<number, string> {
     this.#last = Math.max(Date.now() * 1000, this.#last + 1);
     if (this.#file !== undefined) {
-      mkdirSync(path.dirname(this.#file), { recursive: true, mode: 0o700 });
-      writeFileSync(this.#file, `${this.#last}\n`, { mode: 0o600, flush: true });
+      try {
+        mkdirSync(path.dirname(this.#file), { recursive: true, mode: 0o700 });
+        writeFileSync(this.#file, `${this.#last}\n`, { mode: 0o600, flush: true });
+      } catch (error) {
+        return fail(error instanceof Error ? error.message : String(error));
+      }
     }
-    return this.#last;
+    return ok(this.#last);
   }
 }
 

@@ -32,6 +32,8 @@ const pwritev = libc.func('int64_t pwritev(int, uint64_t, int, int64_t)') as Cal
 const fcntl = libc.func('int fcntl(int, int, void *)') as Call;
 // int fallocate(fd, mode, offset, length): reserves space, or punches a hole.
 const fallocate = libc.func('int fallocate(int, int, int64_t, int64_t)') as AsyncCall;
+// int posix_fadvise(fd, offset, length, advice): what is cached of a file; answers the errno.
+const posixFadvise = libc.func('int posix_fadvise(int, int64_t, int64_t, int)') as AsyncCall;
 // off_t lseek(fd, offset, whence): finds data and holes; the file position itself is used by nobody.
 const lseek = libc.func('int64_t lseek(int, int64_t, int)') as AsyncCall;
 // int ioctl(fd, request, arg): size and sector length of a block device.
@@ -105,6 +107,13 @@ export function allocate(fd: number, offset: number, length: number): Promise<nu
 /** Deallocates the range, which then reads as zeros; the file keeps its length. */
 export function punchHole(fd: number, offset: number, length: number): Promise<number> {
   return inPool(fallocate, fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length);
+}
+
+const POSIX_FADV_DONTNEED = 4;
+
+/** The page cache forgets what it has of the file and is not to be written yet: later reads ask the medium. */
+export async function forgetCached(fd: number): Promise<void> {
+  await inPool(posixFadvise, fd, 0, 0, POSIX_FADV_DONTNEED);
 }
 
 const SEEK_DATA = 3;

@@ -12,6 +12,7 @@ import {
   blockDeviceLength,
   errno,
   errnoName,
+  forgetCached,
   lockFile,
   physicalSectorLength,
   punchHole,
@@ -115,6 +116,9 @@ async function lockAndMeasure(
   if (options.create !== undefined) {
     const made = await make(fd, path, options.create);
     if (!made.ok) return made;
+  } else if (!options.readOnly) {
+    // Pages that could not be written, then or by a process before, read as if they were on the medium.
+    await forgetCached(fd);
   }
   const blockDevice = stats.isBlockDevice();
   const length = blockDevice ? blockDeviceLength(fd) : (await fstatAsync(fd)).size;

@@ -3,12 +3,21 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { after, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Disk } from '../../src/ports/disk.ts';
+import type { ReopenableDisk } from '../../src/ports/disk.ts';
 import { openFileDisk } from '../../src/runtime/file-disk.ts';
 import { openFlatStore } from '../../src/store/flat-store.ts';
 import { expectFault, expectOk, readAll } from './block-device.ts';
@@ -20,7 +29,7 @@ after(() => rmSync(folder, { recursive: true }));
 let files = 0;
 const newPath = (): string => join(folder, `${(files += 1)}.img`);
 
-function createSparse(path: string, length = DISK_LENGTH): Promise<Disk> {
+function createSparse(path: string, length = DISK_LENGTH): Promise<ReopenableDisk> {
   return expectOk(openFileDisk(path, { readOnly: false, create: { length, allocation: 'sparse' } }));
 }
 
@@ -111,6 +120,27 @@ test('readers share a file, and a writer is kept out', async () => {
   assert.equal(first.readOnly, true);
   await first.close();
   await second.close();
+});
+
+test('a disk that is opened again has what it had, is locked, and is none while its file is gone', async () => {
+  const path = newPath();
+  const disk = await createSparse(path);
+  await expectOk(disk.write(4096, [new Uint8Array(4096).fill(5)]));
+  const under = disk.write(8192, [new Uint8Array(4096).fill(6)]);
+  await expectOk(disk.reopen());
+  await expectOk(under);
+  assert.deepEqual(await readBytes(disk, 4096, 8192), new Uint8Array(8192).fill(5).fill(6, 4096));
+  assert.equal((await expectFault(openFileDisk(path, { readOnly: false }))).kind, 'locked');
+  renameSync(path, `${path}.gone`);
+  assert.match(await expectFault(disk.reopen()), /does not exist/);
+  // oxlint-disable-next-line no-await-in-loop -- each
+  for (const answer of [disk.read(0, 512), disk.write(0, [new Uint8Array(512)]), disk.flush()])
+    assert.equal((await expectFault(answer as ReturnType<typeof disk.flush>)).kind, 'ioError');
+  renameSync(`${path}.gone`, path);
+  await expectOk(disk.reopen());
+  await expectOk(disk.flush());
+  assert.deepEqual(await readBytes(disk, 8192, 1), Uint8Array.of(6));
+  await disk.close();
 });
 
 test('a file that somebody cuts short gives I/O errors, not zeros', async () => {

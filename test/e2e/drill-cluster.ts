@@ -1,82 +1,106 @@
-/** A cluster whose nodes are in network namespaces, and the load on it: what `mirror-faults.test.ts` breaks. */
-import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+/** A cluster whose nodes are in network namespaces, and the load on it: what the tests of mirrors break. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { stringify } from 'smol-toml';
 import { initCluster, issueNodeCertificate } from '../../src/management/certificates.ts';
 import { NodeProcess, runToEnd } from '../../src/management/demo/node-process.ts';
 import type { LoadControl } from '../../src/management/drill/sequence.ts';
-import { type DrillNode, type Site, untilSynchronized } from '../../src/management/drill/site.ts';
-import type { Measured } from '../../src/drill/meter.ts';
-import type { Call } from './load.script.ts';
-import { addressOf, createSwitch, NETWORKS, type Switch } from './switch.ts';
+import { copiesOf, type DrillNode, type Site, untilSynchronized } from '../../src/management/drill/site.ts';
+import { configOf, DEVICE, diskFolder, isWitness, namesOf, type Shape } from './drill-config.ts';
+import { controlOf, type Load, startLoadProcess } from './load-process.ts';
+import { compileLayer, StorageLayer } from './storage-layer/storage-layer.ts';
+import { addressOf, createSwitch, type Switch } from './switch.ts';
+import { createVotePlace, type VotePlace } from './vote-place.ts';
 
 const PROGRAM = resolve(import.meta.dirname, '../../bin/lockstep');
-const DEVICE = 'disk1';
-const ID = 'd'.repeat(32);
+const MEDIUM = 'medium';
 const TOGETHER_MS_MAX = 60_000;
-
-export interface Shape {
-  readonly strategy: 'heartbeat' | 'majority';
-  readonly copies: number;
-  readonly hasWitness: boolean;
-  readonly sector: 512 | 4096;
-  readonly size: string;
-}
 
 export interface DrillCluster extends AsyncDisposable {
   readonly site: Site;
   readonly load: LoadControl;
+  readonly votes: VotePlace;
+  /** Of nodes by name, where the shape has them. */
+  readonly disks: ReadonlyMap<string, StorageLayer>;
   /** Stops the load and then all nodes, in order; everything that is wrong with the copies. */
   end(): Promise<readonly string[]>;
 }
 
-const NAMES = ['alpha', 'beta', 'gamma', 'delta'];
+export interface LoadShape {
+  readonly seed: number;
+  /** The load keeps to so many bytes from the start of the device; undefined: all of it. */
+  readonly areaBytes?: number;
+}
 
-export async function startDrillCluster(shape: Shape, seed: number): Promise<DrillCluster> {
+export async function startDrillCluster(shape: Shape, loadShape: LoadShape): Promise<DrillCluster> {
   const directory = mkdtempSync(join(tmpdir(), 'lockstep-faults-'));
-  const names = [...NAMES.slice(0, shape.copies), ...(shape.hasWitness ? ['witness'] : [])];
+  await using onFailure = new AsyncDisposableStack();
+  onFailure.defer(() => rmSync(directory, { recursive: true }));
+  const names = namesOf(shape);
   await initCluster(join(directory, 'ca'), 'drill', new Date());
-  mkdirSync(join(directory, 'share'));
-  const network = await createSwitch(names);
-  const nodes = await Promise.all(names.map((name) => createNode(directory, name, names, shape, network)));
-  const site: Site = { device: DEVICE, nodes, network };
-  let load: Load | undefined;
-  const dispose = async (): Promise<void> => {
-    load?.end();
+  const network = onFailure.use(await createSwitch(names));
+  const disks = new Map<string, StorageLayer>();
+  onFailure.defer(async () => {
+    await Promise.all(Array.from(disks.values(), (disk) => disk[Symbol.asyncDispose]()));
+  });
+  if (shape.disks !== undefined) await startDisks(shape, directory, loadShape.seed, disks);
+  const votes = onFailure.use(await createVotePlace(shape, directory, network.atInitiator));
+  const nodes = await Promise.all(names.map((name) => createNode(directory, name, shape, network)));
+  onFailure.defer(async () => {
+    // What hangs at a disk does not end.
+    await Promise.all(Array.from(disks.values(), (disk) => disk.clear().catch(() => 0)));
     await Promise.all(nodes.map((node) => node.process.kill()));
-    await network[Symbol.asyncDispose]();
-    rmSync(directory, { recursive: true });
+  });
+  const site: Site = { device: DEVICE, nodes, network };
+  const started = await Promise.all(nodes.map((node) => node.process.start()));
+  for (const node of started) if (!node.ok) throw new Error(`${node.fault}\n${logsOf(nodes)}`);
+  if (!(await untilSynchronized(site, TOGETHER_MS_MAX)))
+    throw new Error(`the copies did not come together\n${logsOf(nodes)}`);
+  const paths = copiesOf(site).map((node, index) => ({
+    portal: `${addressOf(index + 1, 'front')}:3260`,
+    targetName: node.process.ready!.targets[0]!,
+  }));
+  const load = startLoadProcess(network.atInitiator);
+  onFailure.defer(() => load.end());
+  await load.call({ kind: 'start', paths, ...loadShape });
+  // As they lie below the layer: all of it was flushed by then.
+  const place = shape.disks === undefined ? '.' : MEDIUM;
+  const images = copiesOf(site).map(({ name }) => join(directory, name, place, 'disk1.img'));
+  const all = onFailure.move();
+  return {
+    site,
+    load: controlOf(load),
+    votes,
+    disks,
+    end: () => endOf(load, nodes, images),
+    [Symbol.asyncDispose]: () => all.disposeAsync(),
   };
-  try {
-    const started = await Promise.all(nodes.map((node) => node.process.start()));
-    for (const node of started) if (!node.ok) throw new Error(`${node.fault}\n${logsOf(nodes)}`);
-    if (!(await untilSynchronized(site, TOGETHER_MS_MAX)))
-      throw new Error(`the copies did not come together\n${logsOf(nodes)}`);
-    const copies = nodes.filter(({ isWitness }) => !isWitness);
-    const paths = copies.map((node, index) => ({
-      portal: `${addressOf(index + 1, 'front')}:3260`,
-      targetName: node.process.ready!.targets[0]!,
-    }));
-    load = startLoadProcess(network);
-    await load.call({ kind: 'start', paths, seed });
-    return {
-      site,
-      load: controlOf(load),
-      end: () => endOf(load!, nodes, directory),
-      [Symbol.asyncDispose]: dispose,
-    };
-  } catch (error) {
-    await dispose();
-    throw error;
+}
+
+async function startDisks(
+  { disks, ...shape }: Shape,
+  directory: string,
+  seed: number,
+  started: Map<string, StorageLayer>,
+): Promise<void> {
+  const program = await compileLayer(directory);
+  for (const [index, name] of namesOf(shape).entries()) {
+    const disk = new StorageLayer({
+      program,
+      folder: join(directory, name, MEDIUM),
+      mountPoint: join(directory, name, 'disk'),
+      seed: seed * 8 + index,
+      isVolatile: disks === 'volatile',
+    });
+    started.set(name, disk);
+    // oxlint-disable-next-line no-await-in-loop -- a few
+    await disk.start();
   }
 }
 
 async function createNode(
   directory: string,
   name: string,
-  names: readonly string[],
   shape: Shape,
   network: Switch,
 ): Promise<DrillNode> {
@@ -84,106 +108,30 @@ async function createNode(
   const out = join(folder, 'certificates');
   await issueNodeCertificate(join(directory, 'ca'), { node: name, out, now: new Date() });
   const config = join(folder, 'node.toml');
-  writeFileSync(config, configOf(name, names, shape), { mode: 0o600 });
-  const made = await runToEnd([PROGRAM], ['mirror', 'create', DEVICE, '--config', config]);
+  writeFileSync(config, configOf(name, shape), { mode: 0o600 });
+  const command = [...network.at(name), PROGRAM];
+  const made = await runToEnd(command, ['mirror', 'create', DEVICE, '--config', config]);
   if (!made.ok) throw new Error(made.fault);
   const logFile = join(folder, 'node.log');
-  const command = [...network.at(name), PROGRAM];
   return {
     name,
-    isWitness: name === 'witness',
-    stateDirectory: join(folder, 'state'),
+    isWitness: isWitness(name),
+    stateDirectory: join(folder, diskFolder(shape), 'state'),
     logFile,
     process: new NodeProcess({ name, config, command, logLevel: 'info', logFile }),
   };
 }
 
-function configOf(name: string, names: readonly string[], shape: Shape): string {
-  const isWitness = name === 'witness';
-  const number = names.indexOf(name) + 1;
-  const links = (other: number) =>
-    NETWORKS.map((network) => ({
-      kind: network === 'front' ? 'heartbeat' : 'sync',
-      local: addressOf(number, network),
-      remote: `${addressOf(other, network)}:3262`,
-    }));
-  return stringify({
-    node: { name, state_directory: 'state' },
-    cluster: {
-      name: 'drill',
-      node: number,
-      certificates: 'certificates',
-      listen: NETWORKS.map((network) => `${addressOf(number, network)}:3262`),
-      ...(shape.strategy === 'heartbeat' ? { share: '../share' } : {}),
-    },
-    partner: names.flatMap((other, index) =>
-      other === name ? [] : { name: other, node: index + 1, links: links(index + 1) },
-    ),
-    portal: isWitness ? [] : [{ address: `${addressOf(number, 'front')}:3260` }],
-    device: [
-      {
-        name: DEVICE,
-        kind: 'mirror',
-        id: ID,
-        ...(isWitness ? {} : { path: 'disk1.img' }),
-        size: shape.size,
-        sector: shape.sector,
-        nodes: names.filter((other) => other !== 'witness'),
-        strategy: shape.strategy,
-        ...(shape.hasWitness ? { witness: 'witness' } : {}),
-      },
-    ],
-    target: isWitness ? [] : [{ alias: DEVICE, luns: [{ device: DEVICE }], allow: ['*'] }],
-  });
-}
-
-interface Load {
-  call(call: Call): Promise<unknown>;
-  end(): void;
-}
-
-function startLoadProcess(network: Switch): Load {
-  const [command, ...words] = [...network.atInitiator, process.execPath];
-  const script = resolve(import.meta.dirname, 'load.script.ts');
-  const child = spawn(command!, [...words, script], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
-  let last: Promise<unknown> = Promise.resolve();
-  return {
-    call(call) {
-      last = last.then(
-        () =>
-          new Promise((answered, failed) => {
-            const onExit = (): void => failed(new Error('the load has ended by itself'));
-            child.once('exit', onExit);
-            child.once('message', ({ result }: { result: unknown }) => {
-              child.off('exit', onExit);
-              answered(result);
-            });
-            child.send(call);
-          }),
-      );
-      return last;
-    },
-    end: () => child.kill('SIGKILL'),
-  };
-}
-
-function controlOf(load: Load): LoadControl {
-  return {
-    beginPart: async () => void (await load.call({ kind: 'beginPart' })),
-    part: async () => (await load.call({ kind: 'part' })) as Measured,
-    judge: async () => (await load.call({ kind: 'judge' })) as string | undefined,
-    untilAllPaths: async (withinMs) => (await load.call({ kind: 'untilAllPaths', withinMs })) as boolean,
-  };
-}
-
-async function endOf(load: Load, nodes: readonly DrillNode[], directory: string): Promise<readonly string[]> {
+async function endOf(
+  load: Load,
+  nodes: readonly DrillNode[],
+  images: readonly string[],
+): Promise<readonly string[]> {
   await load.call({ kind: 'stop' });
   const stopped = await Promise.all(nodes.map((node) => node.process.stop()));
   const wrong = nodes
     .filter((_, index) => !stopped[index])
     .map(({ name }) => `${name} did not stop in order`);
-  const copies = nodes.filter(({ isWitness }) => !isWitness);
-  const images = copies.map(({ name }) => join(directory, name, 'disk1.img'));
   const violation = (await load.call({ kind: 'judgeCopies', images })) as string | undefined;
   return violation === undefined ? wrong : [...wrong, violation];
 }

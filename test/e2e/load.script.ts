@@ -7,22 +7,30 @@ import { connect } from '../../src/runtime/connect.ts';
 import { crc32c } from '../../src/runtime/crc32c.ts';
 
 export type Call =
-  | { readonly kind: 'start'; readonly paths: readonly PathAddress[]; readonly seed: number }
+  | {
+      readonly kind: 'start';
+      readonly paths: readonly PathAddress[];
+      readonly seed: number;
+      readonly areaBytes?: number;
+    }
   | { readonly kind: 'beginPart' | 'part' | 'judge' | 'stop' }
   | { readonly kind: 'untilAllPaths'; readonly withinMs: number }
   | { readonly kind: 'judgeCopies'; readonly images: readonly string[] };
 
 const QUEUE_MS_MAX = 90_000;
 let session: DrillSession | undefined;
+let areaBytes: number | undefined;
 
 async function answer(call: Call): Promise<unknown> {
   switch (call.kind) {
     case 'start':
+      areaBytes = call.areaBytes;
       session = new DrillSession({
         paths: call.paths,
         initiatorName: 'iqn.2026-01.io.lockstep:drill',
         seed: call.seed,
         profile: 'mixed',
+        ...(call.areaBytes === undefined ? {} : { areaBytes: call.areaBytes }),
         queueMsMax: QUEUE_MS_MAX,
         ports: { clock: systemClock, crc32c, connect },
       });
@@ -38,10 +46,15 @@ async function answer(call: Call): Promise<unknown> {
     case 'stop':
       return session!.stop();
     case 'judgeCopies':
-      return session!.judgeCopies(
-        call.images.map((image, index) => ({ node: index + 1, bytes: readFileSync(image) })),
-      );
+      return judgeCopies(call.images);
   }
+}
+
+function judgeCopies(images: readonly string[]): string | undefined {
+  const [first, ...others] = images.map((image) => readFileSync(image));
+  if (others.some((bytes) => !bytes.equals(first!))) return 'the images of the copies are not equal';
+  const bytes = first!.subarray(0, areaBytes);
+  return session!.judgeCopies(images.map((_, index) => ({ node: index + 1, bytes })));
 }
 
 process.on('message', (call: Call) => {

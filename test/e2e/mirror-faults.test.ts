@@ -6,13 +6,16 @@
  */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { faultNamed, type FaultName } from '../../src/management/drill/faults.ts';
+import { type Fault, faultNamed, type FaultName } from '../../src/management/drill/faults.ts';
 import { runSequence } from '../../src/management/drill/sequence.ts';
-import { logsOf, type Shape, startDrillCluster } from './drill-cluster.ts';
+import { pause } from '../../src/management/drill/site.ts';
+import { type DrillCluster, logsOf, startDrillCluster } from './drill-cluster.ts';
+import type { Shape } from './drill-config.ts';
 import { switchLacks } from './switch.ts';
+import { votePlaceLacks } from './vote-place.ts';
 
 const LIMIT_MS = 230_000;
-const FAULTS: readonly FaultName[] = [
+const ALL: readonly FaultName[] = [
   'kill',
   'freeze',
   'sync-link',
@@ -23,6 +26,11 @@ const FAULTS: readonly FaultName[] = [
   'stop',
   'outage',
 ];
+/** Of clusters that differ from others in who votes. */
+const FEW: readonly FaultName[] = ['kill', 'sync-links', 'all-links'];
+const MANY: readonly FaultName[] = ['kill', 'freeze', 'sync-links', 'all-links', 'outage'];
+/** Every fault in every setup: several minutes more than a file may take. */
+const IS_WHOLE = process.env['LOCKSTEP_WHOLE_MATRIX'] !== undefined;
 const TIMES = { awayMs: 4000, frozenMs: 7000 };
 const BEFORE_MS = 500;
 const REDUNDANT_MS_MAX = 60_000;
@@ -35,40 +43,90 @@ interface Setup {
   readonly seed: number;
   /** Which copy the first fault hits: the preferred one is not always the same one that is killed. */
   readonly firstVictim: number;
+  readonly faults: readonly FaultName[];
 }
 
 const SETUPS: readonly Setup[] = [
   {
     title: 'two nodes, heartbeat',
-    shape: { strategy: 'heartbeat', copies: 2, hasWitness: false, sector: 4096, size: '16M' },
+    shape: { strategy: 'heartbeat', copies: 2, sector: 4096, size: '16M' },
     seed: 1,
     firstVictim: 0,
+    faults: ALL,
   },
   {
     title: 'two nodes and a witness, majority',
-    shape: { strategy: 'majority', copies: 2, hasWitness: true, sector: 512, size: '16M' },
+    shape: { strategy: 'majority', copies: 2, witness: 'node', sector: 512, size: '16M' },
     seed: 2,
     firstVictim: 1,
+    faults: ALL,
   },
   {
     title: 'three nodes, majority',
-    shape: { strategy: 'majority', copies: 3, hasWitness: false, sector: 4096, size: '16M' },
+    shape: { strategy: 'majority', copies: 3, sector: 4096, size: '16M' },
     seed: 3,
     firstVictim: 0,
+    faults: ALL,
+  },
+  {
+    title: 'two nodes and a share as the witness, majority',
+    shape: { strategy: 'majority', copies: 2, witness: 'share', sector: 512, size: '16M' },
+    seed: 4,
+    firstVictim: 0,
+    faults: FEW,
+  },
+  {
+    title: 'two nodes and an etcd as the witness, majority',
+    shape: { strategy: 'majority', copies: 2, witness: 'etcd', sector: 4096, size: '16M' },
+    seed: 5,
+    firstVictim: 1,
+    faults: FEW,
+  },
+  {
+    title: 'three nodes, heartbeat',
+    shape: { strategy: 'heartbeat', copies: 3, sector: 512, size: '16M' },
+    seed: 6,
+    firstVictim: 0,
+    faults: MANY,
+  },
+  {
+    title: 'four nodes, majority',
+    shape: { strategy: 'majority', copies: 4, sector: 4096, size: '16M' },
+    seed: 7,
+    firstVictim: 2,
+    faults: MANY,
   },
 ];
 
+/** A witness that is gone is not missed while all copies are there. */
+function withoutVotes({ votes }: DrillCluster): Fault {
+  return {
+    name: 'votes',
+    title: `${votes.name} not reached for a while`,
+    needs: 'processes',
+    leavesPath: true,
+    async run(_site, _victim, { awayMs }) {
+      await votes.leave();
+      await pause(awayMs);
+      await votes.return();
+    },
+  };
+}
+
 describe('hosts do not notice', { concurrency: 1 }, () => {
-  for (const { title, shape, seed, firstVictim } of SETUPS) {
+  for (const { title, shape, seed, firstVictim, faults } of SETUPS) {
     test(title, { timeout: LIMIT_MS }, async (t) => {
-      const lack = await switchLacks();
+      const lack = (await switchLacks()) ?? (await votePlaceLacks(shape));
       if (lack !== undefined) return t.skip(lack);
-      await using cluster = await startDrillCluster(shape, seed);
+      await using cluster = await startDrillCluster(shape, { seed });
       const { site, load } = cluster;
       const reports = await runSequence({
         site,
         load,
-        faults: FAULTS.map(faultNamed),
+        faults: [
+          ...(IS_WHOLE ? ALL : faults).map(faultNamed),
+          ...(shape.witness === 'share' || shape.witness === 'etcd' ? [withoutVotes(cluster)] : []),
+        ],
         times: TIMES,
         beforeMs: BEFORE_MS,
         eachMs: 0,

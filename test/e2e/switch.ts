@@ -13,7 +13,7 @@ import type { DrillNetwork, NetworkName } from '../../src/management/drill/site.
 const command = promisify(execFile);
 
 export const NETWORKS: readonly NetworkName[] = ['sync1', 'sync2', 'front'];
-const INITIATOR_ADDRESS = '10.67.2.254';
+export const INITIATOR_ADDRESS = '10.67.2.254';
 const NOBODY = '02:00:00:00:00:99';
 
 export interface Switch extends DrillNetwork, AsyncDisposable {
@@ -53,6 +53,7 @@ export async function createSwitch(nodes: readonly string[]): Promise<Switch> {
     await inside(name, 'link', 'add', network, 'type', 'bridge', 'forward_delay', '0');
     await inside(name, 'link', 'set', network, 'up');
   }
+  await inside(name, 'link', 'set', 'lo', 'up');
   await inside(name, 'address', 'add', `${INITIATOR_ADDRESS}/24`, 'dev', 'front');
   for (const [index, node] of nodes.entries()) {
     const own = namespaceOf(node);

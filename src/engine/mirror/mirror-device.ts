@@ -114,7 +114,7 @@ export class MirrorDevice implements BlockDevice {
     const wanted = copyOf(expected);
     let difference = -1;
     const decide = async (): Promise<Result<Operation | undefined, DeviceFault>> => {
-      const found = await replica.reads.current(lba, blocks);
+      const found = await replica.reads.decisive(lba, blocks);
       if (!found.ok) return found;
       difference = firstDifference(found.value.segments, [wanted]);
       found.value.release();

@@ -5,6 +5,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { fail, ok, type Result } from '../../base/result.ts';
 import { crc32c } from '../../base/crc32c.ts';
 import { SUPERBLOCK_FILE_LENGTH } from '../../cluster/superblock.ts';
 import { journalLength } from '../../journal/journal.ts';
@@ -33,7 +34,12 @@ function stickyStore() {
   return { store: Object.assign(Object.create(store) as BlockDevice, { write }), state };
 }
 
-async function hostAlone(clock: ManualClock, store: BlockDevice, dropped: string[]) {
+async function hostAlone(
+  clock: ManualClock,
+  store: BlockDevice,
+  dropped: string[],
+  reopen: () => Promise<Result<void, string>> = () => Promise.resolve(ok(undefined)),
+) {
   const records = new CutDisk(SUPERBLOCK_FILE_LENGTH + journalLength(BLOCKS, BLOCK, 2));
   const identity = {
     device: DEVICE,
@@ -61,6 +67,7 @@ async function hostAlone(clock: ManualClock, store: BlockDevice, dropped: string
     store,
     records,
     served,
+    reopen,
     votes: undefined,
     ports: {
       clock,
@@ -74,7 +81,7 @@ async function hostAlone(clock: ManualClock, store: BlockDevice, dropped: string
         sendDatagram: () => false,
         close: () => undefined,
       }),
-      nextIncarnation: () => ++incarnation,
+      nextIncarnation: () => ok(++incarnation),
       events: {
         attached: () => undefined,
         detached: () => undefined,
@@ -118,4 +125,28 @@ test('what waited on a copy that is opened again is refused', async () => {
   assert.equal(host.failure, undefined);
   assert.ok(dropped.includes('the copy of this node is opened again'));
   assert.equal(answer?.ok, false);
+});
+
+test('a copy whose disks cannot be opened again is tried until they can', async () => {
+  const clock = new ManualClock();
+  const { store, state } = stickyStore();
+  let tries = 0;
+  const reopen = (): Promise<Result<void, string>> =>
+    Promise.resolve(++tries < 3 ? fail('EIO') : ok(undefined));
+  const { host, served } = await hostAlone(clock, store, [], reopen);
+  assert.ok((await host.start()).ok);
+  await wait(clock, 3000);
+
+  state.isStuck = true;
+  void served.write(0, [new Uint8Array(BLOCK).fill(1)], 'durable');
+  await wait(clock, 3500);
+  state.isStuck = false;
+  state.letGo();
+  await wait(clock, 4000);
+  assert.equal(tries, 1);
+  assert.equal(host.failure, 'it could not be opened again: EIO');
+  await wait(clock, 40_000);
+  assert.equal(tries, 3);
+  assert.equal(host.failure, undefined);
+  assert.equal(host.state?.isServing, true);
 });

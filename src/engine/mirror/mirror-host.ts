@@ -44,6 +44,8 @@ export interface MirrorHostOptions {
   readonly store: BlockDevice;
   /** Superblock and journal. */
   readonly records: Disk;
+  /** Opens the disks beneath both again, after the copy has failed; the fault is a clause for people. */
+  reopen(): Promise<Result<void, string>>;
   readonly votes: VoteStore | undefined;
   readonly ports: MirrorHostPorts;
 }
@@ -55,8 +57,8 @@ export interface MirrorHostPorts {
   readonly trace: Trace;
   /** The device's links to its partners, none of them in use. */
   openNetwork(): PartnerNetwork;
-  /** Of a process: unlike any other and above those before, on this node. */
-  nextIncarnation(): number;
+  /** Of a process: unlike any other and above those before, on this node. The fault is a clause for people. */
+  nextIncarnation(): Result<number, string>;
   readonly events: MirrorEvents;
 }
 
@@ -91,6 +93,7 @@ export class MirrorHost {
   #openedAt = 0;
   #delayMs = REOPEN_MS;
   #isStopping = false;
+  #opening: Promise<void> | undefined;
 
   constructor(options: MirrorHostOptions) {
     this.#options = options;
@@ -114,13 +117,13 @@ export class MirrorHost {
 
   /** Answers when the records were read; what is wrong with them is a sentence. */
   async start(): Promise<Result<void, string>> {
-    const opened = await this.#open();
-    return opened ? ok(undefined) : fail('its records cannot be read, or a later version has written them');
+    return this.#open();
   }
 
   /** Sessions are over before. True: the next start may rely on what is on the disks. */
   async stop(): Promise<boolean> {
     this.#isStopping = true;
+    await this.#opening;
     const running = this.#running;
     if (running === undefined) return false;
     this.#detach();
@@ -131,10 +134,12 @@ export class MirrorHost {
     return isClean;
   }
 
-  async #open(): Promise<boolean> {
+  async #open(): Promise<Result<void, string>> {
     const { device, self, site, records, store, copyId, votes, ports } = this.#options;
     const { clock, crypto, trace, crc32c, events } = ports;
-    const incarnation = ports.nextIncarnation();
+    const numbered = ports.nextIncarnation();
+    if (!numbered.ok) return numbered;
+    const incarnation = numbered.value;
     /** There are none before the node is there. */
     const ways: { links?: PartnerLinks } = {};
     const node = await MirrorNode.open({
@@ -169,7 +174,7 @@ export class MirrorHost {
         onDocument: (name, bytes) => events.onDocument(name, bytes),
       },
     });
-    if (node === undefined) return false;
+    if (node === undefined) return fail('its records cannot be read, or a later version has written them');
     const { blockCount, blockLength } = store.geometry;
     const links = new PartnerLinks({
       self,
@@ -192,7 +197,7 @@ export class MirrorHost {
     this.#failure = undefined;
     this.#options.served.attach(node);
     events.attached(node);
-    return true;
+    return ok(undefined);
   }
 
   #detach(): void {
@@ -228,7 +233,7 @@ export class MirrorHost {
   async #reopen(): Promise<void> {
     const running = this.#running;
     if (running === undefined || this.#isStopping) return;
-    const { clock, events, trace } = this.#options.ports;
+    const { events } = this.#options.ports;
     await running.node.settled();
     if (this.#isStopping) return;
     this.#detach();
@@ -239,14 +244,26 @@ export class MirrorHost {
     await running.node.settled();
     // What waits to begin there never will; and no session ends before its last command.
     running.node.replica.refuseAll('the copy of this node is opened again');
-    if (this.#isStopping || (await this.#open())) return;
-    trace('error', 'mirror.notReopened', { cause: 'its records cannot be read' });
-    clock.after(REOPEN_MS_MAX, () => void this.#openLater());
+    this.#openAgain();
   }
 
-  async #openLater(): Promise<void> {
-    if (this.#isStopping || this.#running !== undefined || (await this.#open())) return;
-    this.#options.ports.clock.after(REOPEN_MS_MAX, () => void this.#openLater());
+  /** Until that succeeds, more and more seldom. */
+  #openAgain(): void {
+    if (this.#isStopping) return;
+    const { clock, trace } = this.#options.ports;
+    this.#opening = this.#reopenDisks().then((opened) => {
+      if (opened.ok) return;
+      this.#failure = `it could not be opened again: ${opened.fault}`;
+      trace('error', 'mirror.notReopened', { cause: opened.fault });
+      clock.after(this.#delayMs, () => this.#openAgain());
+      this.#delayMs = Math.min(2 * this.#delayMs, REOPEN_MS_MAX);
+    });
+  }
+
+  async #reopenDisks(): Promise<Result<void, string>> {
+    const reopened = await this.#options.reopen();
+    if (!reopened.ok || this.#isStopping) return reopened;
+    return this.#open();
   }
 }
 

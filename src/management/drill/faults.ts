@@ -3,7 +3,7 @@
 import { copiesOf, type DrillNode, type NetworkName, pause, type Site } from './site.ts';
 
 export interface Fault {
-  readonly name: FaultName;
+  readonly name: string;
   /** For people. */
   readonly title: string;
   readonly needs: 'processes' | 'network';
@@ -38,7 +38,7 @@ const STARTS_MAX = 50;
 
 const SYNC: readonly NetworkName[] = ['sync1', 'sync2'];
 
-const FAULTS: readonly Fault[] = [
+const FAULTS: readonly (Fault & { readonly name: FaultName })[] = [
   {
     name: 'engine',
     title: 'engine process killed',
@@ -126,13 +126,13 @@ export function victimOf(site: Site, index: number): DrillNode {
   return copies[index % copies.length]!;
 }
 
-function cutting(name: FaultName, title: string, networks: readonly NetworkName[]): Fault {
+function cutting(name: FaultName, title: string, networks: readonly NetworkName[]) {
   return {
     name,
     title,
-    needs: 'network',
+    needs: 'network' as const,
     leavesPath: true,
-    async run({ network }, victim, { awayMs }) {
+    async run({ network }: Site, victim: DrillNode, { awayMs }: FaultTimes): Promise<void> {
       await network!.cut(victim.name, networks);
       await pause(awayMs);
       await network!.heal(victim.name);
@@ -140,8 +140,8 @@ function cutting(name: FaultName, title: string, networks: readonly NetworkName[
   };
 }
 
-/** Its ports may be in use for a moment by what it was before. */
-async function startAgain({ process }: DrillNode): Promise<void> {
+/** After it was killed. Its ports may be in use for a moment by what it was before. */
+export async function startAgain({ process }: DrillNode): Promise<void> {
   for (let tried = 1; ; tried++) {
     // oxlint-disable-next-line no-await-in-loop -- until it runs
     const started = await process.start();
