@@ -227,9 +227,9 @@ class RamCache implements Cache {
   }
 
   /** What is given up behind `from` leaves the memory first, lest it be written out later. */
-  async grow(blockCount: number, from = this.geometry.blockCount): Promise<Result<void, GrowthFault>> {
+  async grow(blockCount: number, from?: number): Promise<Result<void, GrowthFault>> {
     const { blockCount: end } = this.geometry;
-    if (from < end) {
+    if (from !== undefined && from < end) {
       const cleared = await this.unmap([{ lba: from, blocks: end - from }], 'durable');
       if (!cleared.ok)
         return fail({ kind: 'failed', message: 'what lies behind the device cannot be cleared' });

@@ -28,6 +28,8 @@ const KINDS = [
   'same',
   'chunk',
   'settled',
+  'makeRoom',
+  'roomMade',
 ] as const;
 
 const HAS_DATA = 1;
@@ -110,6 +112,12 @@ function putBody(to: WireWriter, body: ReplicaBody, operations: MessageCodec<Ope
       to.count(body.chunk);
       to.uint32(lengthOf(body.data));
       return to.data(body.data);
+    case 'makeRoom':
+      to.count(body.id);
+      return to.count(body.blockCount);
+    case 'roomMade':
+      to.count(body.id);
+      return to.text(body.reason);
   }
 }
 
@@ -163,6 +171,10 @@ function getBody(
         return from.refuse('outOfRange');
       return { kind, chunk, data: [from.data(length)] };
     }
+    case 'makeRoom':
+      return { kind, id: from.count(), blockCount: from.count() };
+    case 'roomMade':
+      return { kind, id: from.count(), reason: from.text() };
   }
 }
 

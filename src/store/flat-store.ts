@@ -181,7 +181,7 @@ class FlatStore implements GrowableDevice {
     return mappingOf(this.#disk, this.#blockLength, { lba, blocks }, runsMax);
   }
 
-  grow(blockCount: number, from = this.geometry.blockCount): Promise<Result<void, GrowthFault>> {
+  grow(blockCount: number, from?: number): Promise<Result<void, GrowthFault>> {
     const grown = this.#growing.then(() => this.#grow(blockCount, from));
     this.#growing = grown;
     return grown;
@@ -195,7 +195,10 @@ class FlatStore implements GrowableDevice {
     await this.#disk.close();
   }
 
-  async #grow(blockCount: number, from: number): Promise<Result<void, GrowthFault>> {
+  async #grow(blockCount: number, givenUp: number | undefined): Promise<Result<void, GrowthFault>> {
+    const from = givenUp ?? this.geometry.blockCount;
+    // Another call has made it longer.
+    if (givenUp === undefined && blockCount <= from) return DONE;
     assert(from <= this.geometry.blockCount && from <= blockCount, 'a device grows from within');
     if (this.geometry.readOnly) return fail({ kind: 'readOnly', message: `${this.#disk.name} is read-only` });
     const length = this.#blockLength;

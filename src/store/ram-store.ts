@@ -97,12 +97,12 @@ class PagedRam implements RamStore {
     return this.#pages * PAGE_LENGTH;
   }
 
-  async grow(blockCount: number, from = this.geometry.blockCount): Promise<Result<void, GrowthFault>> {
+  async grow(blockCount: number, from?: number): Promise<Result<void, GrowthFault>> {
     const { blockCount: end, readOnly } = this.geometry;
-    assert(from <= end && from <= blockCount, 'a device grows from within');
+    assert(from === undefined || (from <= end && from <= blockCount), 'a device grows from within');
     assert(Number.isSafeInteger(blockCount * this.#blockLength), 'size of a RAM store');
     if (readOnly) return fail({ kind: 'readOnly', message: 'a disk in memory is read-only' });
-    if (from < end) this.unmap([{ lba: from, blocks: end - from }]);
+    if (from !== undefined && from < end) this.unmap([{ lba: from, blocks: end - from }]);
     this.geometry = { ...this.geometry, blockCount: Math.max(end, blockCount) };
     return DONE;
   }

@@ -9,7 +9,7 @@ import { crc32c } from '../../base/crc32c.ts';
 import { SUPERBLOCK_FILE_LENGTH } from '../../cluster/superblock.ts';
 import { journalLength } from '../../journal/journal.ts';
 import { CutDisk } from '../../journal/testing/cut-disk.ts';
-import type { BlockDevice } from '../../ports/block-device.ts';
+import type { GrowableDevice } from '../../ports/block-device.ts';
 import { ManualClock } from '../../replication/testing/manual-clock.ts';
 import { platformCrypto } from '../../runtime/crypto.ts';
 import { createRamStore } from '../../store/ram-store.ts';
@@ -26,14 +26,14 @@ const COPY = 'c'.repeat(32);
 function stickyStore() {
   const store = createRamStore({ blockLength: BLOCK, blockCount: BLOCKS });
   const state = { isStuck: false, letGo: () => undefined as void };
-  const write: BlockDevice['write'] = async (...words) => {
+  const write: GrowableDevice['write'] = async (...words) => {
     if (state.isStuck) await new Promise<void>((go) => (state.letGo = go));
     return store.write(...words);
   };
-  return { store: Object.assign(Object.create(store) as BlockDevice, { write }), state };
+  return { store: Object.assign(Object.create(store) as GrowableDevice, { write }), state };
 }
 
-async function hostAlone(clock: ManualClock, store: BlockDevice, dropped: string[]) {
+async function hostAlone(clock: ManualClock, store: GrowableDevice, dropped: string[]) {
   const records = new CutDisk(SUPERBLOCK_FILE_LENGTH + journalLength(BLOCKS, BLOCK, 2));
   const identity = {
     device: DEVICE,
@@ -59,6 +59,7 @@ async function hostAlone(clock: ManualClock, store: BlockDevice, dropped: string
     slotCount: 64,
     confirmsReads: false,
     store,
+    blockCount: BLOCKS,
     records,
     served,
     votes: undefined,
