@@ -20,6 +20,8 @@ export interface SectorPart {
 
 export interface DiskPort extends Disk {
   readonly device: SimulatedDisk<SectorPart>;
+  /** Somebody has made it so many sectors long, while nobody used it. */
+  lengthen(sectors: number): void;
 }
 
 export interface DiskPortOptions
@@ -109,6 +111,9 @@ export function createDiskPort(options: DiskPortOptions): DiskPort {
     },
     write: writeAll,
     grow,
+    lengthen(sectors) {
+      length = Math.max(length, sectors * SECTOR_LENGTH);
+    },
     flush: () => then(ask({ kind: 'flush' }), (outcome) => toResult(outcome, 'flush')),
     punch(offset, bytes) {
       const end = offset + bytes;
