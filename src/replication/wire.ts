@@ -167,8 +167,10 @@ function getBody(
     case 'chunk': {
       const chunk = getChunk(from, geometry);
       const length = from.uint32();
-      if (length !== chunkExtent(geometry, chunk).blocks * geometry.blockLength)
-        return from.refuse('outOfRange');
+      const { blocks } = chunkExtent(geometry, chunk);
+      // The last one of a device may be shorter, and who is no part of the term does not know where the device ends.
+      const isChunk = length > 0 && length % geometry.blockLength === 0;
+      if (!isChunk || length > blocks * geometry.blockLength) return from.refuse('outOfRange');
       return { kind, chunk, data: [from.data(length)] };
     }
     case 'makeRoom':
