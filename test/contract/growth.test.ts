@@ -79,6 +79,18 @@ for (const [name, open] of Object.entries(stores)) {
   });
 }
 
+test('calls at the same time: each begins where the last has ended', async () => {
+  const device = await stores['flat over a thick file']!();
+  const first = device.grow(BLOCKS + 100);
+  const others = [device.grow(BLOCKS + 40), device.grow(BLOCKS + 300)];
+  await expectOk(first);
+  await expectOk(device.write(BLOCKS + 90, [filled(10, 9)], 'durable'));
+  for (const other of others) await expectOk(other);
+  assert.equal(device.geometry.blockCount, BLOCKS + 300);
+  assert.deepEqual(await readAll(device, BLOCKS + 90, 10), filled(10, 9));
+  await device.close();
+});
+
 test('a thick file has the space of what is new', async () => {
   const path = newPath();
   const disk = await fileDisk(path, 'thick');
