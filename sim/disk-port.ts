@@ -7,7 +7,7 @@ import { copyTo, lengthOf, slice } from '../src/base/segments.ts';
 import type { MaybeAsync, Result } from '../src/base/result.ts';
 import { DONE, fail, ok, then } from '../src/base/result.ts';
 import type { Loan } from '../src/ports/block-device.ts';
-import type { Disk, DiskFault } from '../src/ports/disk.ts';
+import type { Disk, DiskFault, GrowFault } from '../src/ports/disk.ts';
 import type { DiskOperation, DiskOptions, DiskOutcome, SimulatedDisk } from './disk.ts';
 import { createDisk } from './disk.ts';
 import { SECTOR_LENGTH } from './medium.ts';
@@ -20,9 +20,15 @@ export interface SectorPart {
 
 export interface DiskPort extends Disk {
   readonly device: SimulatedDisk<SectorPart>;
+  /** Somebody has made it so many sectors long, while nobody used it. */
+  lengthen(sectors: number): void;
 }
 
-export type DiskPortOptions = Omit<DiskOptions<SectorPart>, 'corrupt' | 'combine' | 'onCompletion'>;
+export interface DiskPortOptions
+  extends Omit<DiskOptions<SectorPart>, 'corrupt' | 'combine' | 'onCompletion'> {
+  /** As long as it can be made; `sectorCount` unless told. */
+  readonly sectorsMax?: number;
+}
 
 type Answer = MaybeAsync<DiskOutcome<SectorPart>>;
 
@@ -30,11 +36,13 @@ const ZERO_SECTOR = new Uint8Array(SECTOR_LENGTH);
 const PUNCH_GRANULARITY = 4096;
 
 export function createDiskPort(options: DiskPortOptions): DiskPort {
-  const length = options.sectorCount * SECTOR_LENGTH;
+  const sectorsMax = options.sectorsMax ?? options.sectorCount;
+  let length = options.sectorCount * SECTOR_LENGTH;
   const waiting = new Map<number, (outcome: DiskOutcome<SectorPart>) => void>();
   let tokens = 0;
   const device = createDisk<SectorPart>({
     ...options,
+    sectorCount: sectorsMax,
     corrupt: ({ at, bytes }) => ({ at, bytes: bytes.map((byte, i) => (i === 0 ? byte ^ 1 : byte)) }),
     combine,
     onCompletion(token, outcome) {
@@ -68,10 +76,26 @@ export function createDiskPort(options: DiskPortOptions): DiskPort {
     return ask({ kind: 'punch', sector, count: (to - from) / SECTOR_LENGTH });
   }
 
+  async function grow(from: number, wanted: number): Promise<Result<void, GrowFault>> {
+    if (wanted > sectorsMax * SECTOR_LENGTH)
+      return fail({ kind: 'mediumEnds', length: sectorsMax * SECTOR_LENGTH });
+    if (device.conditions.noSpace) return fail({ kind: 'noSpace', offset: from });
+    const end = Math.max(length, wanted);
+    if (end > from) {
+      const cleared = await punchSectors(from, end);
+      if (!cleared.ok) return toFault(cleared, 'write');
+    }
+    const flushed = await ask({ kind: 'flush' });
+    if (flushed.ok) length = end;
+    return toResult(flushed, 'flush');
+  }
+
   return {
     device,
     name: `disk ${options.source} of host ${options.host.id}`,
-    length,
+    get length() {
+      return length;
+    },
     readOnly: false,
     punchGranularity: PUNCH_GRANULARITY,
     physicalSectorLength: SECTOR_LENGTH,
@@ -86,6 +110,10 @@ export function createDiskPort(options: DiskPortOptions): DiskPort {
       });
     },
     write: writeAll,
+    grow,
+    lengthen(sectors) {
+      length = Math.max(length, sectors * SECTOR_LENGTH);
+    },
     flush: () => then(ask({ kind: 'flush' }), (outcome) => toResult(outcome, 'flush')),
     punch(offset, bytes) {
       const end = offset + bytes;
@@ -100,7 +128,7 @@ export function createDiskPort(options: DiskPortOptions): DiskPort {
       const sector = Math.floor(offset / SECTOR_LENGTH);
       const data = device.medium.read(sector) !== undefined;
       let end = sector + 1;
-      while (end < device.sectorCount && (device.medium.read(end) !== undefined) === data) end++;
+      while (end * SECTOR_LENGTH < length && (device.medium.read(end) !== undefined) === data) end++;
       return ok({ data, end: end * SECTOR_LENGTH });
     },
     close: () => Promise.resolve(),

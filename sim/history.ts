@@ -1,6 +1,7 @@
 /** Everything initiators did and saw, in the form in which the checkers want it. */
 
 import type { CommandRecord } from './checkers/answers.ts';
+import type { SizeSeen } from './checkers/growth.ts';
 import type { LockOperation } from '../src/judge/locks.ts';
 import type { ReadResult, WriteAttempt } from '../src/judge/registers.ts';
 import type { ReservationOperation } from './checkers/objects.ts';
@@ -16,9 +17,23 @@ export interface History {
   readonly locks: Open<LockOperation>[];
   readonly reservations: Open<ReservationOperation>[];
   readonly commands: Open<CommandRecord>[];
+  /** Blocks that the device gets when it grows, numbered from 0. */
+  readonly newWrites: Open<WriteAttempt>[];
+  readonly newReads: ReadResult[];
+  readonly sizes: SizeSeen[];
 }
 
 export function createHistory(): History {
   let value = 0;
-  return { newValue: () => ++value, writes: [], reads: [], locks: [], reservations: [], commands: [] };
+  return {
+    newValue: () => ++value,
+    writes: [],
+    reads: [],
+    locks: [],
+    reservations: [],
+    commands: [],
+    newWrites: [],
+    newReads: [],
+    sizes: [],
+  };
 }

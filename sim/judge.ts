@@ -4,6 +4,7 @@ import type { BugViolation } from './bugs.ts';
 import type { AnswerViolation } from './checkers/answers.ts';
 import { checkAnswers } from './checkers/answers.ts';
 import type { DocumentViolation } from './checkers/documents.ts';
+import { checkGrowth, checkSizes, type GrowthViolation } from './checkers/growth.ts';
 import { checkDocuments } from './checkers/documents.ts';
 import type { FinalViolation } from '../src/judge/durability.ts';
 import { checkDurability, checkReplicasEqual } from '../src/judge/durability.ts';
@@ -17,7 +18,7 @@ import { checkRegisters } from '../src/judge/registers.ts';
 import type { History } from './history.ts';
 import type { StorageFront } from './storage.ts';
 import type { WorkloadShape } from './worker.ts';
-import { DATA_DEVICE } from './worker.ts';
+import { DATA_DEVICE, NEW_DEVICE } from './worker.ts';
 
 export interface NotQuiet {
   readonly rule: 'doesNotConverge';
@@ -33,6 +34,7 @@ export type Violation =
   | ObservationViolation
   | BugViolation
   | DocumentViolation
+  | GrowthViolation
   | NotQuiet;
 
 export interface Finished {
@@ -57,8 +59,11 @@ export interface Judgement {
 }
 
 export function judge(finished: Finished): Judgement {
-  const { writes, reads, locks, reservations } = finished.history;
-  const wrong = checkRegisters(writes, reads);
+  const { writes, reads, locks, reservations, newWrites, newReads, sizes } = finished.history;
+  const wrong =
+    checkRegisters(writes, reads) ??
+    checkRegisters(newWrites, newReads) ??
+    checkSizes(sizes, finished.front.growth?.().attempts ?? []);
   if (wrong !== undefined) return { violation: wrong, undecided: 0 };
   const [lock, reservation] = [checkLocks(locks), checkReservations(reservations)];
   return {
@@ -96,5 +101,27 @@ function judgeReplicas({ history, front, shape, endedAt }: Finished): Violation 
   if (lost !== undefined) return lost;
   const documents = front.documents === undefined ? undefined : checkDocuments(front.documents());
   if (documents !== undefined) return documents;
-  return checkReplicasEqual(replicas) ?? checkRegisters(history.writes, [...history.reads, ...finalReads]);
+  return (
+    checkReplicasEqual(replicas) ??
+    checkRegisters(history.writes, [...history.reads, ...finalReads]) ??
+    judgeGrowth(history, front, endedAt)
+  );
+}
+
+function judgeGrowth(
+  { newWrites, newReads, sizes }: History,
+  front: StorageFront,
+  endedAt: number,
+): Violation | undefined {
+  if (front.growth === undefined) return undefined;
+  const replicas = front.replicas(NEW_DEVICE);
+  const finalReads = replicas.flatMap(({ values }) =>
+    values.map((value, block) => ({ block, value, invokedAt: endedAt, returnedAt: endedAt })),
+  );
+  return (
+    checkGrowth(sizes, front.growth()) ??
+    checkDurability(newWrites, replicas) ??
+    checkReplicasEqual(replicas) ??
+    checkRegisters(newWrites, [...newReads, ...finalReads])
+  );
 }

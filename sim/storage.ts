@@ -4,6 +4,7 @@
  */
 
 import type { DocumentsAtEnd } from './checkers/documents.ts';
+import type { GrowthAtEnd } from './checkers/growth.ts';
 import type { SimulatedDisk } from './disk.ts';
 import type { Link } from './link.ts';
 import type { StreamEnd, StreamHandlers } from './stream.ts';
@@ -20,6 +21,8 @@ export type Command =
   | { readonly kind: 'unmap'; readonly lba: number; readonly blocks: number }
   | { readonly kind: 'flush' }
   | { readonly kind: 'testUnitReady' }
+  /** Answers how many new blocks there are, as a value. */
+  | { readonly kind: 'readCapacity' }
   | ReservationCommand;
 
 /** PERSISTENT RESERVE OUT and IN (SPC-4 §6.15, §6.16); the type is Write Exclusive – Registrants Only throughout. */
@@ -43,7 +46,7 @@ export type Answer =
       /** Of all registrations, ascending. */
       readonly keys: readonly number[];
     }
-  | { readonly status: 'miscompare' | 'reservationConflict' | 'mediumError' }
+  | { readonly status: 'miscompare' | 'reservationConflict' | 'mediumError' | 'outOfRange' }
   /** Another path may do: not ready, transitioning, busy. */
   | { readonly status: 'unavailable' };
 
@@ -85,6 +88,8 @@ export interface StorageFront {
   isQuiet(): boolean;
   /** At the end: what administrators have changed, and what nodes hold of it. */
   documents?(): DocumentsAtEnd;
+  /** At the end: how administrators made the device larger. A front without it has none that grows. */
+  growth?(): GrowthAtEnd;
   /** At the end: what each replica of `device` holds, block by block. */
   replicas(device: number): readonly { readonly node: number; readonly values: readonly number[] }[];
 }

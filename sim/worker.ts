@@ -8,6 +8,8 @@ import type { Rhythm, RhythmShape } from './rhythm.ts';
 
 export const DATA_DEVICE = 0;
 export const RESERVATION_DEVICE = 1;
+/** What device 0 gets when it grows. */
+export const NEW_DEVICE = 2;
 
 export interface WorkloadShape {
   /** Blocks of device 0 for reads and writes; locks lie behind them. */
@@ -36,6 +38,8 @@ export interface WorkloadOptions {
   readonly clock: Clock;
   readonly initiator: Initiator;
   readonly rhythm: Rhythm;
+  /** The device may grow. */
+  readonly grows: boolean;
   /** Nobody begins anything new afterwards. */
   readonly stopped: () => boolean;
 }

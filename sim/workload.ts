@@ -3,6 +3,7 @@
  *
  *   readers and writers   random extents of a few hot blocks of device 0, overlapping, aligned to nothing
  *   lockers, reservers    workload-objects.ts
+ *   settlers              workload-growth.ts
  *
  * Every attempt of a write has values of its own.
  */
@@ -13,6 +14,7 @@ import type { Open } from './history.ts';
 import type { Outcome } from './initiator.ts';
 import { drawRhythm } from './rhythm.ts';
 import type { Command } from './storage.ts';
+import { startSettler } from './workload-growth.ts';
 import { locker, reserver } from './workload-objects.ts';
 import type { Worker, WorkloadOptions, WorkloadShape } from './worker.ts';
 import { DATA_DEVICE, execute } from './worker.ts';
@@ -52,6 +54,7 @@ export function startWorkload(options: WorkloadOptions): void {
   for (let i = 0; i < shape.readWriteWorkers; i++) start(readerOrWriter(options));
   for (let i = 0; i < shape.lockWorkers; i++) start(locker(options));
   for (let i = 0; i < shape.reservationWorkers; i++) start(reserver(options));
+  if (options.grows) startSettler(options);
 }
 
 function readerOrWriter(options: WorkloadOptions): Worker {

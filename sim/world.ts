@@ -142,7 +142,18 @@ export async function run(options: RunOptions): Promise<RunResult> {
     const { id, clock } = host;
     const initiator = createInitiator({ id, clock, random: own, network, links, times: drawPathTimes(own) });
     const now = (): number => scheduler.now();
-    startWorkload({ shape, rhythm, random: own, history, now, clock, initiator, stopped: () => stopped });
+    const grows = front.growth !== undefined;
+    startWorkload({
+      shape,
+      rhythm,
+      random: own,
+      history,
+      now,
+      clock,
+      initiator,
+      grows,
+      stopped: () => stopped,
+    });
     return initiator;
   });
 

@@ -26,14 +26,15 @@ export async function openDisk(
     missing && length !== undefined ? { create: { length, allocation, onProgress, signal } as const } : {};
   const disk = await openFileDisk(path, { readOnly, ...create });
   if (!disk.ok) return fail(startFault(disk.fault));
-  if (length === undefined || disk.value.length === length) {
+  // It may have grown since it was made.
+  if (length === undefined || disk.value.length >= length) {
     return ok({ disk: disk.value, fresh: missing });
   }
   await disk.value.close();
   return fail({
     reason: 'configuration',
     message:
-      `${path} is there already and has ${disk.value.length} bytes, not ${length}: ` +
+      `${path} is there already and has ${disk.value.length} bytes, less than ${length}: ` +
       'leave the size away, or name another file.',
   });
 }

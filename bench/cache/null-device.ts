@@ -1,9 +1,15 @@
 /** A device that answers at once, keeps nothing and reads as zeros: what a cache costs shows without it. */
 
 import { DONE, ok, type Result } from '../../src/base/result.ts';
-import type { BlockDevice, DeviceFault, Geometry, Loan, MappedExtent } from '../../src/ports/block-device.ts';
+import type {
+  DeviceFault,
+  Geometry,
+  GrowableDevice,
+  Loan,
+  MappedExtent,
+} from '../../src/ports/block-device.ts';
 
-export class NullDevice implements BlockDevice {
+export class NullDevice implements GrowableDevice {
   readonly geometry: Geometry;
   writeCache = 'back' as const;
   readonly #zeros: Uint8Array;
@@ -32,6 +38,10 @@ export class NullDevice implements BlockDevice {
 
   write(): Result<void, DeviceFault> {
     return DONE;
+  }
+
+  grow(): Promise<Result<void, never>> {
+    return Promise.resolve(DONE);
   }
 
   writeSame(): Result<void, DeviceFault> {

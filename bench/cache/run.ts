@@ -7,7 +7,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { createPrng } from '../../src/base/prng.ts';
 import { type Cache, createCache } from '../../src/cache/cache.ts';
-import type { BlockDevice } from '../../src/ports/block-device.ts';
+import type { GrowableDevice } from '../../src/ports/block-device.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { NullDevice } from './null-device.ts';
 
@@ -150,7 +150,7 @@ async function readThrough(cache: Cache, blocks: number, step: number): Promise<
   await turn();
 }
 
-function store(): BlockDevice {
+function store(): GrowableDevice {
   return new NullDevice(DEVICE_BLOCKS, 64);
 }
 

@@ -1,8 +1,13 @@
-/** Changes settings of the mirrored device and resets its logical unit in the middle of everything, and remembers what it did. */
+/**
+ * Changes settings of the mirrored device, resets its logical unit and makes it larger in the middle of everything, and
+ * remembers what it did.
+ */
 
 import type { DocumentsAtEnd, SettingsAttempt } from '../checkers/documents.ts';
+import type { GrowthAtEnd, GrowthAttempt } from '../checkers/growth.ts';
 import type { Open } from '../history.ts';
 import type { MirrorHost } from './mirror-host.ts';
+import { DEVICE_BLOCKS, DEVICE_BLOCKS_MAX, newBlocksOf } from './mirror-layout.ts';
 import type { MirrorSite } from './mirror-site.ts';
 
 const RESET_SHARE = 0.4;
@@ -14,6 +19,7 @@ export class Administrator {
   readonly #now: () => number;
   readonly #attempts: Open<SettingsAttempt>[] = [];
   readonly #resets: number[] = [];
+  readonly #growths: Open<GrowthAttempt>[] = [];
 
   /** `nodes`: those with data. */
   constructor(nodes: readonly MirrorHost[], drawn: MirrorSite, now: () => number) {
@@ -49,6 +55,24 @@ export class Administrator {
       attempt.acknowledged = true;
     });
     if (isBegun) this.#attempts.push(attempt);
+  }
+
+  /** `share` in [0, 1): how much of all that it may grow; `draw` says through which node. */
+  grow(share: number, draw: number): void {
+    const node = this.#nodes[Math.floor(draw * this.#nodes.length)]!;
+    const blockCount = DEVICE_BLOCKS + 1 + Math.floor(share * (DEVICE_BLOCKS_MAX - DEVICE_BLOCKS));
+    const attempt = { blocks: newBlocksOf(blockCount), invokedAt: this.#now(), returnedAt: Infinity };
+    this.#growths.push(attempt);
+    node.grow(blockCount, (isDone) => {
+      if (isDone) attempt.returnedAt = this.#now();
+    });
+  }
+
+  growthAtEnd(): GrowthAtEnd {
+    const held = this.#nodes.map(({ number, blockCount }) => {
+      return { node: number - 1, blockCount, blocks: newBlocksOf(blockCount) };
+    });
+    return { attempts: this.#growths, held };
   }
 
   atEnd(): DocumentsAtEnd {

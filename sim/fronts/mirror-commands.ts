@@ -7,8 +7,8 @@ import type { DeviceFault, Ticket } from '../../src/ports/block-device.ts';
 import type { Operation } from '../../src/replication/operation.ts';
 import { decodeBlocks, encodeBlocks } from '../../src/judge/block-codec.ts';
 import type { Answer, Command, Session } from '../storage.ts';
-import { DATA_DEVICE, type WorkloadShape } from '../worker.ts';
-import { BLOCK_LENGTH, lbaOf, RESERVED_LBA } from './mirror-layout.ts';
+import { DATA_DEVICE, NEW_DEVICE, type WorkloadShape } from '../worker.ts';
+import { BLOCK_LENGTH, lbaOf, newBlocksOf, newLbaOf, RESERVED_LBA } from './mirror-layout.ts';
 import { createReservations, type ReservationsState } from './reservations.ts';
 
 type Done = (answer: Answer) => void;
@@ -19,24 +19,28 @@ export class MirrorCommands {
   readonly #node: MirrorNode;
   readonly #shape: WorkloadShape;
   readonly #served: () => void;
+  readonly #blockCount: () => number;
 
-  constructor(node: MirrorNode, shape: WorkloadShape, served: () => void) {
+  /** `blockCount`: of the device, as this node has been told. */
+  constructor(node: MirrorNode, shape: WorkloadShape, served: () => void, blockCount: () => number) {
     this.#node = node;
     this.#shape = shape;
     this.#served = served;
+    this.#blockCount = blockCount;
   }
 
   perform(session: Session, ticket: Ticket, device: number, command: Command, done: Done): void {
     const { replica } = this.#node;
     if (command.kind === 'testUnitReady')
       return done(this.#node.state.isServing ? GOOD : { status: 'unavailable' });
+    if (device === NEW_DEVICE) return this.#onNewBlocks(ticket, command, done);
     if (device !== DATA_DEVICE) return this.#reservation(session, ticket, command, done);
     const finish = (result: Result<void, DeviceFault>): void => done(this.#answer(result));
     switch (command.kind) {
       case 'read':
-        return this.#read(ticket, command.lba, command.blocks, done);
+        return this.#read(ticket, this.#lba(command.lba), command.blocks, done);
       case 'write':
-        return replica.mutate(ticket, this.#write(command.lba, command.values), finish);
+        return replica.mutate(ticket, this.#write(this.#lba(command.lba), command.values), finish);
       case 'unmap':
         return replica.mutate(
           ticket,
@@ -53,12 +57,49 @@ export class MirrorCommands {
   }
 
   #read(ticket: Ticket, lba: number, blocks: number, done: Done): void {
-    this.#node.replica.read(ticket, this.#lba(lba), blocks, (result) => {
+    this.#node.replica.read(ticket, lba, blocks, (result) => {
       if (!result.ok) return done(this.#answer(result));
       const values = decodeBlocks(copyOf(result.value.segments), BLOCK_LENGTH);
       result.value.release();
       this.#served();
       done({ status: 'good', values });
+    });
+  }
+
+  #onNewBlocks(ticket: Ticket, command: Command, done: Done): void {
+    if (command.kind === 'readCapacity')
+      return this.#confirmed(ticket, done, () => ({
+        status: 'good',
+        values: [newBlocksOf(this.#blockCount())],
+      }));
+    if (command.kind !== 'read' && command.kind !== 'write') return done({ status: 'unavailable' });
+    const blocks = command.kind === 'read' ? command.blocks : command.values.length;
+    if (command.lba + blocks > newBlocksOf(this.#blockCount()))
+      return this.#confirmed(ticket, done, () => ({
+        // The next configuration may just have made it larger.
+        status: command.lba + blocks > newBlocksOf(this.#blockCount()) ? 'outOfRange' : 'unavailable',
+      }));
+    const lba = newLbaOf(command.lba);
+    if (command.kind === 'read') return this.#read(ticket, lba, blocks, done);
+    this.#node.replica.mutate(ticket, this.#write(lba, command.values), (result) =>
+      done(this.#answer(result)),
+    );
+  }
+
+  /** Like every read: only what no other node can have changed. */
+  #confirmed(ticket: Ticket, done: Done, answer: () => Answer): void {
+    const { replica } = this.#node;
+    replica.enqueue({
+      ticket,
+      canBegin: () => true,
+      begin: () => {
+        const answered = answer();
+        replica.confirm((stands) => {
+          if (stands) this.#served();
+          done(stands ? answered : { status: 'unavailable' });
+        });
+      },
+      refuse: () => done({ status: 'unavailable' }),
     });
   }
 
@@ -76,7 +117,7 @@ export class MirrorCommands {
       const found = decodeBlocks(copyOf(read.value.segments), BLOCK_LENGTH);
       read.value.release();
       isMiscompare = found.join() !== expected.join();
-      return ok(isMiscompare ? undefined : this.#write(lba, values));
+      return ok(isMiscompare ? undefined : this.#write(extent.lba, values));
     };
     replica.modify(ticket, [extent], decide, (result) => {
       if (result.ok && isMiscompare) {
@@ -158,7 +199,7 @@ export class MirrorCommands {
 
   #write(lba: number, values: readonly number[]): Operation {
     const data = [encodeBlocks(values, BLOCK_LENGTH)];
-    return { kind: 'write', lba: this.#lba(lba), blocks: values.length, data };
+    return { kind: 'write', lba, blocks: values.length, data };
   }
 
   #lba(lba: number): number {

@@ -65,6 +65,12 @@ export const FOCUS = {
     [2, 3, 4],
     ['operator', 'operator', 'cut', 'isolate', 'crash', 'powerLoss', 'slowLink'],
   ),
+  /** Administrators make the device larger, while nodes and disks come and go. */
+  growth: everything(
+    [2, 3, 4],
+    ['operator', 'operator', 'crash', 'powerLoss', 'diskFull', 'oldDisk', 'emptyDisk', 'cut', 'slowDisk'],
+    { shares: [0.5, 1], gapsMs: [800, 3000], durationsMs: [300, 2000, 5000] },
+  ),
   /** Connections break and messages are late: a third node knows more, or less. */
   links: everything(
     [3, 3, 4],

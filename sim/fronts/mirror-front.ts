@@ -9,6 +9,7 @@ import type { FrontParts } from '../world.ts';
 import type { Link } from '../link.ts';
 import type { Session, StorageFront } from '../storage.ts';
 import { SimulatedVotes } from '../vote-store.ts';
+import { NEW_DEVICE } from '../worker.ts';
 import { blocksOf } from '../workload.ts';
 import { Administrator } from './administrator.ts';
 import { firstVotes } from './first-votes.ts';
@@ -21,6 +22,12 @@ const ADMINISTRATOR_PATIENCE = 4;
 const STOPPED_MS = 3000;
 /** Of all that the administrator does. */
 const CHANGES_SHARE = 0.6;
+const GROWS_SHARE = 0.3;
+/** Growths of a run, besides. */
+const GROWTHS = [0, 1, 2, 4];
+const GROWTH_GAP_MS_MAX = 20_000;
+/** Nothing that anyone writes. */
+const UNSETTLED = -1;
 
 export function createMirrorFront(parts: FrontParts, focus?: SiteFocus): StorageFront {
   const { hosts, random, scheduler, shape } = parts;
@@ -60,6 +67,16 @@ export function createMirrorFront(parts: FrontParts, focus?: SiteFocus): Storage
   };
   administrate();
 
+  // At times of its own: whatever else goes wrong. Larger each time, or the same and less, which changes nothing.
+  const growth = random.fork('growth');
+  let [at, share] = [0, 0];
+  for (let left = growth.pick(GROWTHS); left > 0; left--) {
+    at += growth.integer(500, GROWTH_GAP_MS_MAX);
+    share += growth.next() * (1 - share) * 0.7;
+    const [wanted, through] = [share, growth.next()];
+    scheduler.after(at, () => administrator.grow(wanted, through));
+  }
+
   /** Members of one configuration hold the same, but for changes on their way. */
   const compare = (): void => {
     scheduler.after(COMPARE_MS, compare);
@@ -67,7 +84,10 @@ export function createMirrorFront(parts: FrontParts, focus?: SiteFocus): Storage
     const newest = Math.max(0, ...serving.map((node) => node.serves!.term));
     const replicas = serving
       .filter((node) => node.serves!.term === newest)
-      .map((node) => ({ node: node.number - 1, values: node.settledContent(blocksOf(shape)) }));
+      .map((node) => ({
+        node: node.number - 1,
+        values: [...node.content.settled(blocksOf(shape)), ...node.content.settledNew()],
+      }));
     if (replicas.length > 1) parts.observe({ kind: 'compared', replicas });
   };
   compare();
@@ -92,15 +112,23 @@ export function createMirrorFront(parts: FrontParts, focus?: SiteFocus): Storage
     isWhole: () => together() && withData.every(isComplete),
     // An administrator changes settings, or restarts a node, or all of them, at a time that suits nobody.
     operate: (draw) => {
+      if ((draw * 1009) % 1 < GROWS_SHARE) administrator.grow((draw * 100_003) % 1, (draw * 499) % 1);
       if ((draw * 13) % 1 < CHANGES_SHARE) return administrator.act(draw);
       const [first, spread] = [Math.floor(draw * nodes.length), draw * 97];
       const chosen = spread % 1 < 0.2 ? nodes : [nodes[first]!];
       for (const node of chosen) void node.stopInOrder(STOPPED_MS * (spread % 1));
     },
     documents: () => administrator.atEnd(),
+    growth: () => administrator.growthAtEnd(),
     isQuiet: () => scheduler.now() > 0 && together() && withData.every((node) => node.isIdle),
-    replicas: () =>
-      withData.map((node) => ({ node: node.number - 1, values: node.content(blocksOf(shape)) })),
+    replicas: (device) =>
+      withData.map((node) => ({
+        node: node.number - 1,
+        values:
+          device === NEW_DEVICE
+            ? node.content.settledNew().map((value) => value ?? UNSETTLED)
+            : node.content.all(blocksOf(shape)),
+      })),
   };
 }
 

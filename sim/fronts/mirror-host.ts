@@ -10,10 +10,10 @@ import { assert } from '../../src/base/assert.ts';
 import type { Prng } from '../../src/base/prng.ts';
 import { NO_UUID } from '../../src/base/uuid.ts';
 import { type Configuration, votersOf } from '../../src/cluster/configuration.ts';
-import { encodeSuperblock, SUPERBLOCK_LENGTH } from '../../src/cluster/superblock-format.ts';
 import type { PartnerWire } from '../../src/engine/mirror/frame-connection.ts';
 import { MirrorNode } from '../../src/engine/mirror/mirror-node.ts';
 import { PartnerLinks } from '../../src/engine/mirror/partner-links.ts';
+import { decodeSize } from '../../src/engine/mirror/size.ts';
 import type { ChannelMessage, Datagram } from '../../src/engine/mirror/wire.ts';
 import type { LinkKind } from '../../src/ports/partner-network.ts';
 import type { Settings } from '../../src/engine/mirror/settings.ts';
@@ -21,6 +21,7 @@ import { journalLength } from '../../src/journal/journal.ts';
 import { SUPERBLOCK_FILE_LENGTH } from '../../src/cluster/superblock.ts';
 import type { Ticket } from '../../src/ports/block-device.ts';
 import type { DocumentName } from '../../src/replication/operation.ts';
+import type { Sized } from '../../src/replication/operation-wire.ts';
 import { openFlatStore } from '../../src/store/flat-store.ts';
 import type { HeldDocuments } from '../checkers/documents.ts';
 import type { SimulatedDisk } from '../disk.ts';
@@ -32,12 +33,13 @@ import type { Answer, Command, Session } from '../storage.ts';
 import type { StreamEnd, StreamHandlers } from '../stream.ts';
 import type { SimulatedVotes } from '../vote-store.ts';
 import type { FrontParts } from '../world.ts';
-import { decodeBlock } from '../../src/judge/block-codec.ts';
+import { CopyContent } from './copy-content.ts';
 import { MirrorCommands } from './mirror-commands.ts';
-import { BLOCK_LENGTH, DEVICE, DEVICE_BLOCKS, lbaOf } from './mirror-layout.ts';
+import { BLOCK_LENGTH, DEVICE, DEVICE_BLOCKS, DEVICE_BLOCKS_MAX } from './mirror-layout.ts';
 import { createCodingWire, createPlainWire } from './mirror-carrier.ts';
 import { SimulatedPartners } from './mirror-links.ts';
 import type { MirrorSite } from './mirror-site.ts';
+import { leftovers, newRecords } from './new-copy.ts';
 import { encodeReset, resetsOf } from './resets.ts';
 import { createRamCache, type RamCache } from './ram-cache.ts';
 
@@ -60,16 +62,23 @@ const SLOTS = 16;
 const REOPEN_MS = 3000;
 const GUARD_MS = 2500;
 const GUARD_EVERY_MS = 250;
-const GEOMETRY = { blockLength: BLOCK_LENGTH, blockCount: DEVICE_BLOCKS } as const;
+const LONG_CHANCE = 0.3;
 const DISK_SOURCE = 1_000;
 
 export class MirrorHost {
   /** As replica or witness: from 1. */
   readonly number: number;
   readonly disks: readonly SimulatedDisk<unknown>[];
+  readonly content: CopyContent;
   readonly #options: MirrorHostOptions;
   readonly #data: DiskPort;
   readonly #records: DiskPort;
+  /** The medium of its copy is longer than the device is made. */
+  readonly #isLong: boolean;
+  /** As the node of the process knows; before there is one, nobody listens. */
+  readonly #sized: Sized;
+  /** Blocks of the device, as the process of this start was told. */
+  #toldBlocks = 0;
   #partners: SimulatedPartners | undefined;
   #links: PartnerLinks | undefined;
   #process: Process | undefined;
@@ -85,11 +94,12 @@ export class MirrorHost {
     this.#options = options;
     const { host, parts, drawn } = options;
     this.number = host.id + 1;
-    const recordSectors = Math.ceil(
-      (SUPERBLOCK_FILE_LENGTH + journalLength(DEVICE_BLOCKS, BLOCK_LENGTH, drawn.site.nodes.length)) /
-        SECTOR_LENGTH,
-    );
-    const disk = (source: number, sectorCount: number): DiskPort =>
+    const recordSectors = (blocks: number): number =>
+      Math.ceil(
+        (SUPERBLOCK_FILE_LENGTH + journalLength(blocks, BLOCK_LENGTH, drawn.site.nodes.length)) /
+          SECTOR_LENGTH,
+      );
+    const disk = (source: number, sectorCount: number, sectorsMax: number): DiskPort =>
       createDiskPort({
         source,
         host,
@@ -97,11 +107,22 @@ export class MirrorHost {
         random: options.random.fork(`disk ${source}`),
         trace: parts.trace,
         sectorCount,
+        sectorsMax,
         latencyMs: { read: 0.1, write: 0.1, flush: 1 },
       });
-    this.#data = disk(DISK_SOURCE, DEVICE_BLOCKS);
-    this.#records = disk(DISK_SOURCE + 1, recordSectors);
+    this.#isLong = options.random.fork('length').chance(LONG_CHANCE);
+    this.#data = disk(DISK_SOURCE, this.#isLong ? DEVICE_BLOCKS_MAX : DEVICE_BLOCKS, DEVICE_BLOCKS_MAX);
+    this.#records = disk(DISK_SOURCE + 1, recordSectors(DEVICE_BLOCKS), recordSectors(DEVICE_BLOCKS_MAX));
     this.disks = [this.#data.device, this.#records.device];
+    const any = { blockLength: BLOCK_LENGTH, blockCount: DEVICE_BLOCKS_MAX } as const;
+    const geometryNow = (): Sized['geometry'] => this.#process?.node.geometry ?? any;
+    this.#sized = {
+      get geometry() {
+        return geometryNow();
+      },
+    };
+    const { medium } = this.#data.device;
+    this.content = new CopyContent({ medium, shape: parts.shape, process: () => this.#process });
   }
 
   /** The configuration in which this node serves now. */
@@ -160,37 +181,16 @@ export class MirrorHost {
 
   /** Writes the records of a new device. */
   format(first: Configuration): void {
-    const { drawn } = this.#options;
-    const superblock = encodeSuperblock({
-      sequence: 1,
-      attachmentLength: 0,
-      attachmentChecksum: 0,
-      superblock: {
-        device: DEVICE,
-        node: this.number,
-        copy: NO_UUID.replace(/0$/, 'c'),
-        promisedTerm: first.term,
-        accepted: first,
-        bound: first.members,
-        installedTerm: first.term,
-        copyTerm: first.term,
-        dataState: 'inSync',
-        hasCopy: true,
-        shutdown: 'inOrder',
-        writePolicy: drawn.policy,
-        journal: { strategy: drawn.journal, isTrusted: true },
-        blockLength: BLOCK_LENGTH,
-        blockCount: DEVICE_BLOCKS,
-        history: [],
-      },
-    });
-    const content = new Map<number, unknown>();
-    for (let sector = 0; sector < SUPERBLOCK_LENGTH / SECTOR_LENGTH; sector++)
-      content.set(sector, {
-        at: 0,
-        bytes: superblock.slice(sector * SECTOR_LENGTH, (sector + 1) * SECTOR_LENGTH),
-      });
-    (this.#records.device as SimulatedDisk<unknown>).medium.replace(content);
+    this.#records.device.medium.replace(newRecords(this.number, first, this.#options.drawn));
+    if (this.#isLong) this.leaveBehind();
+  }
+
+  /** The medium of the copy is longer than the device, and holds something behind its end. */
+  leaveBehind(): void {
+    const { medium } = this.#data.device;
+    const content = leftovers(this.#options.random.fork('leftovers'));
+    medium.replace(new Map([...medium.snapshot(), ...content]));
+    this.#data.lengthen(DEVICE_BLOCKS_MAX);
   }
 
   start(): void {
@@ -273,7 +273,12 @@ export class MirrorHost {
       arrivedAt: host.clock.now(),
       isAlive: () => this.#sessions.has(session) && this.#process === process,
     };
-    const commands = new MirrorCommands(node, parts.shape, () => this.#served(node));
+    const commands = new MirrorCommands(
+      node,
+      parts.shape,
+      () => this.#served(node),
+      () => this.#toldBlocks,
+    );
     commands.perform(session, ticket, device, command, (result) => {
       if (this.#sessions.has(session)) answer(result);
     });
@@ -309,12 +314,25 @@ export class MirrorHost {
     return { node: this.#options.host.id, settings, resets: resetsOf(node?.document('reset')) };
   }
 
+  /** False: there is nobody to ask. */
+  grow(blockCount: number, done: (isDone: boolean) => void): boolean {
+    const { node } = this.#process ?? {};
+    void node?.grow(blockCount).then(({ ok }) => done(ok));
+    return node !== undefined;
+  }
+
+  /** Of the device, as its copy has recorded. */
+  get blockCount(): number {
+    return this.#process?.node.geometry.blockCount ?? 0;
+  }
+
   #ticket(node: MirrorNode): Ticket {
     const arrivedAt = this.#options.host.clock.now();
     return { arrivedAt, isAlive: () => this.#process?.node === node };
   }
 
   #onDocument(start: number, name: DocumentName, bytes: Uint8Array | undefined): void {
+    if (name === 'size') this.#toldBlocks = decodeSize(bytes) ?? this.#toldBlocks;
     if (name !== 'reset') return;
     const number = resetsOf(bytes);
     if (start !== this.#toldStart) this.#toldResets = 0;
@@ -333,37 +351,11 @@ export class MirrorHost {
     this.#partners?.receive(link, datagram);
   }
 
-  /** What the copy holds, cached or not. */
-  content(blocks: number): number[] {
-    return Array.from({ length: blocks }, (_, block) => this.#valueOf(block));
-  }
-
-  /** The same; undefined where a change is on its way, as far as this node knows. */
-  settledContent(blocks: number): (number | undefined)[] {
-    const { shape } = this.#options.parts;
-    const log = this.#process?.node.replica.log;
-    return Array.from({ length: blocks }, (_, block) =>
-      log?.unreadable(lbaOf(block, shape), 1) === undefined ? this.#valueOf(block) : undefined,
-    );
-  }
-
-  /** Without what is in the cache. */
-  onMedium(block: number): number {
-    const bytes = this.#data.device.medium.read(lbaOf(block, this.#options.parts.shape))?.bytes;
-    return bytes === undefined ? 0 : decodeBlock(bytes);
-  }
-
-  #valueOf(block: number): number {
-    const lba = lbaOf(block, this.#options.parts.shape);
-    const bytes = this.#process?.cache?.peek(lba);
-    return bytes === undefined ? this.onMedium(block) : decodeBlock(bytes);
-  }
-
   #createWire(): PartnerWire {
     const sender = { node: this.number, device: DEVICE };
     return this.#options.drawn.carriage === 'asObjects'
       ? createPlainWire(sender)
-      : createCodingWire(sender, { geometry: GEOMETRY });
+      : createCodingWire(sender, this.#sized);
   }
 
   async #open(start: number): Promise<void> {
@@ -382,6 +374,7 @@ export class MirrorHost {
       slotCount: SLOTS,
       confirmsReads: drawn.confirmsReads,
       store,
+      blockCount: DEVICE_BLOCKS,
       records: this.#records,
       copyId: NO_UUID.replace(/0$/, 'c'),
       votes: drawn.site.strategy.kind === 'heartbeat' || drawn.hasStoredVote ? votes.of(host) : undefined,
@@ -410,6 +403,7 @@ export class MirrorHost {
     });
     if (start !== this.#starts) return node?.abandon();
     if (node === undefined) return this.#failed(start);
+    this.#toldBlocks = node.geometry.blockCount;
     this.#process = { node, cache };
   }
 

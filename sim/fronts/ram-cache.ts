@@ -9,19 +9,19 @@ import type { Result } from '../../src/base/result.ts';
 import { DONE, isAsync, ok } from '../../src/base/result.ts';
 import { copyTo, lengthOf, slice } from '../../src/base/segments.ts';
 import type { Prng } from '../../src/base/prng.ts';
-import type { BlockDevice, DeviceFault, Extent, Loan } from '../../src/ports/block-device.ts';
+import type { DeviceFault, Extent, GrowableDevice, GrowthFault, Loan } from '../../src/ports/block-device.ts';
 import type { Clock } from '../../src/ports/clock.ts';
 
 type Answer = Promise<Result<void, DeviceFault>>;
 
 const DESTAGE_MS = 300;
 
-export interface RamCache extends BlockDevice {
+export interface RamCache extends GrowableDevice {
   /** What is in memory only. */
   peek(lba: number): Uint8Array | undefined;
 }
 
-export function createRamCache(store: BlockDevice, clock: Clock, random: Prng): RamCache {
+export function createRamCache(store: GrowableDevice, clock: Clock, random: Prng): RamCache {
   const { blockLength } = store.geometry;
   /** What the store does not have yet. */
   const dirty = new Map<number, Uint8Array>();
@@ -78,7 +78,7 @@ export function createRamCache(store: BlockDevice, clock: Clock, random: Prng): 
     return flush();
   }
 
-  function read(lba: number, blocks: number): ReturnType<BlockDevice['read']> {
+  function read(lba: number, blocks: number): ReturnType<GrowableDevice['read']> {
     const below = store.read(lba, blocks);
     const lay = (result: Result<Loan, DeviceFault>): Result<Loan, DeviceFault> => {
       if (!result.ok || dirty.size === 0) return result;
@@ -94,8 +94,16 @@ export function createRamCache(store: BlockDevice, clock: Clock, random: Prng): 
     return isAsync(below) ? below.then(lay) : lay(below);
   }
 
+  async function grow(blockCount: number, from: number): Promise<Result<void, GrowthFault>> {
+    for (const lba of dirty.keys()) if (lba >= from) dirty.delete(lba);
+    return store.grow(blockCount, from);
+  }
+
   return {
-    geometry: store.geometry,
+    get geometry() {
+      return store.geometry;
+    },
+    grow: (blockCount, from = store.geometry.blockCount) => inOrder(() => grow(blockCount, from)),
     peek: (lba) => dirty.get(lba),
     writeCache: 'back',
     setWriteCache: () => DONE,

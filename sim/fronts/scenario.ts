@@ -9,6 +9,7 @@ import type { Settings, SettingsFault } from '../../src/engine/mirror/settings.t
 import type { JournalStrategy } from '../../src/journal/recovery.ts';
 import type { DeviceFault } from '../../src/ports/block-device.ts';
 import type { WritePolicy } from '../../src/replication/ports.ts';
+import type { DiskConditions } from '../disk.ts';
 import { createHost, type Host } from '../host.ts';
 import { createNetwork, type Network } from '../network.ts';
 import { createScheduler, type Scheduler } from '../scheduler.ts';
@@ -190,8 +191,8 @@ export class Scenario {
   }
 
   /** By node `node`; the answer, or undefined if there is none in 20 s. */
-  async command(node: number, command: Command): Promise<Answer | undefined> {
-    const { answers, end } = this.begin(99, node, DATA_DEVICE, command);
+  async command(node: number, command: Command, device = DATA_DEVICE): Promise<Answer | undefined> {
+    const { answers, end } = this.begin(99, node, device, command);
     const until = this.#scheduler.now() + ANSWER_MS_MAX;
     // oxlint-disable-next-line no-await-in-loop
     while (answers.length === 0 && this.#scheduler.now() < until) await this.pass(10);
@@ -224,13 +225,28 @@ export class Scenario {
     return answer.values[0]!;
   }
 
+  /** Of the blocks that the device has got since it was made; of those no change is on its way. */
+  newContents(node: number): (number | undefined)[] {
+    return this.#nodes[node - 1]!.content.settledNew();
+  }
+
+  /** What is wrong with the disk that has the copy of a node. */
+  conditions(node: number): DiskConditions {
+    return this.#nodes[node - 1]!.disks[0]!.conditions;
+  }
+
+  /** Somebody else's content comes to lie behind the end of a node's copy. */
+  leaveBehind(node: number): void {
+    this.#nodes[node - 1]!.leaveBehind();
+  }
+
   /** What lies on the disks of all nodes, without what is in caches. */
   onMedium(block: number): number[] {
-    return this.#nodes.map((node) => node.onMedium(block));
+    return this.#nodes.map((node) => node.content.onMedium(block));
   }
 
   /** What the copies of all nodes hold. */
   contents(block: number): number[] {
-    return this.#nodes.map((node) => node.content(block + 1)[block]!);
+    return this.#nodes.map((node) => node.content.all(block + 1)[block]!);
   }
 }

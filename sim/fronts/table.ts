@@ -120,6 +120,7 @@ export const FRONTS = {
   'mirror-disks': focused(FOCUS.disks),
   'mirror-links': focused(FOCUS.links),
   'mirror-settings': focused(FOCUS.settings),
+  'mirror-growth': focused(FOCUS.growth),
 } as const satisfies Readonly<Record<string, FrontKind>>;
 
 /** The mirror under a few kinds of faults. */

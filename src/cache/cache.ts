@@ -22,11 +22,12 @@ import { RangeLock } from '../base/range-lock.ts';
 import { DONE, fail, isAsync, type MaybeAsync, type Result, then } from '../base/result.ts';
 import { firstDifference, lengthOf } from '../base/segments.ts';
 import type {
-  BlockDevice,
   DeviceFault,
   Durability,
   Extent,
   Geometry,
+  GrowableDevice,
+  GrowthFault,
   Loan,
   MappedExtent,
   WriteCache,
@@ -49,7 +50,7 @@ export interface CacheSettings {
 
 export interface CacheOptions {
   /** The cache owns it from now on. Its own write cache may be on: what has to be durable is asked for as such. */
-  readonly below: BlockDevice;
+  readonly below: GrowableDevice;
   readonly clock: Clock;
   /** `through` if not given. */
   readonly mode?: CacheMode;
@@ -77,7 +78,7 @@ export interface CacheStatistics {
   readonly fault: DeviceFault | undefined;
 }
 
-export interface Cache extends BlockDevice {
+export interface Cache extends GrowableDevice {
   readonly mode: CacheMode;
   readonly statistics: CacheStatistics;
   /**
@@ -104,7 +105,7 @@ export function createCache(options: CacheOptions): Cache {
 }
 
 class RamCache implements Cache {
-  readonly #below: BlockDevice;
+  readonly #below: GrowableDevice;
   readonly #pages: Pages;
   readonly #reader: Reader;
   readonly #destager: Destager;
@@ -225,6 +226,17 @@ class RamCache implements Cache {
     );
   }
 
+  /** What is given up behind `from` leaves the memory first, lest it be written out later. */
+  async grow(blockCount: number, from?: number): Promise<Result<void, GrowthFault>> {
+    const { blockCount: end } = this.geometry;
+    if (from !== undefined && from < end) {
+      const cleared = await this.unmap([{ lba: from, blocks: end - from }], 'durable');
+      if (!cleared.ok)
+        return fail({ kind: 'failed', message: 'what lies behind the device cannot be cleared' });
+    }
+    return this.#below.grow(blockCount, from);
+  }
+
   compareAndWrite(
     lba: number,
     expected: readonly Uint8Array[],
@@ -259,7 +271,7 @@ class RamCache implements Cache {
     runsMax: number,
   ): MaybeAsync<Result<readonly MappedExtent[], DeviceFault>> {
     this.#assertRange(lba, blocks);
-    const ask = (): ReturnType<BlockDevice['mapping']> => this.#below.mapping(lba, blocks, runsMax);
+    const ask = (): ReturnType<GrowableDevice['mapping']> => this.#below.mapping(lba, blocks, runsMax);
     if (this.#pages.dirty.count === 0) return ask();
     return then(this.#destager.drain(), (drained) => (drained.ok ? ask() : drained));
   }

@@ -2,7 +2,7 @@
 
 import { assert } from '../base/assert.ts';
 import { DONE, fail, ok, type Result } from '../base/result.ts';
-import type { BlockDevice } from '../ports/block-device.ts';
+import type { GrowableDevice } from '../ports/block-device.ts';
 import type { Crypto } from '../ports/crypto.ts';
 import type { RecordFault, RecordFile } from '../ports/record-file.ts';
 import type { Trace } from '../ports/trace.ts';
@@ -34,6 +34,8 @@ export interface OpenDevice {
   readonly identity: Identity;
   readonly device: ServedDevice;
   readonly unit: LogicalUnit;
+  /** What lies beneath, where that is this node's alone. */
+  readonly store: GrowableDevice | undefined;
   /** This node's part in it, where partners have others. */
   readonly mirror: OpenMirror | undefined;
 }
@@ -78,7 +80,7 @@ export async function openDevice(
     crypto: ports.crypto,
     reservations: reservations.value,
   });
-  return ok({ spec, identity, device, unit, mirror: undefined });
+  return ok({ spec, identity, device, unit, store: store.value.device, mirror: undefined });
 }
 
 async function openMirrored(
@@ -117,7 +119,7 @@ async function openMirrored(
   if (!opened.ok) return opened;
   assert(served !== undefined, 'events are made before a mirror is opened');
   const { device, front } = served as { readonly device: ServedDevice; readonly front: MirrorUnit };
-  return ok({ spec, identity, device, unit: front.unit, mirror: opened.value });
+  return ok({ spec, identity, device, unit: front.unit, store: undefined, mirror: opened.value });
 }
 
 async function reservationsOf(
@@ -136,7 +138,7 @@ async function reservationsOf(
 }
 
 interface OpenedStore {
-  readonly device: BlockDevice;
+  readonly device: GrowableDevice;
   readonly fresh: boolean;
 }
 

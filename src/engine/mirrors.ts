@@ -9,7 +9,7 @@ import { SUPERBLOCK_FILE_LENGTH } from '../cluster/superblock.ts';
 import { SLOTS_DEFAULT } from '../journal/activity-log.ts';
 import { journalLength } from '../journal/journal.ts';
 import type { JournalStrategy } from '../journal/recovery.ts';
-import type { BlockDevice, BlockLength } from '../ports/block-device.ts';
+import type { BlockLength, GrowableDevice } from '../ports/block-device.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Crc32c, Crypto } from '../ports/crypto.ts';
 import type { Disk, ReopenableDisk } from '../ports/disk.ts';
@@ -84,15 +84,24 @@ export async function openMirror(
     writeCache: 'back',
     ...(spec.provisioning === 'thick' ? { thin: false } : {}),
   });
-  const wrong = store.ok ? faultOfLength(spec, data.value.disk.length) : store.fault.message;
+  const wrong = store.ok
+    ? await faultOfLength(spec, cluster.node, records.value, data.value.disk.length, ports)
+    : store.fault.message;
   if (wrong !== undefined || !store.ok) {
     await close();
     return fail({ reason: 'configuration', message: `Device ${spec.name} cannot be served: ${wrong}.` });
   }
   const part = { ...spec, policy: spec.writeCache };
   const served = new MirrorDevice(store.value, ports.clock);
+  const blockCount = spec.length / spec.blockLength;
   const disks = [data.value.disk, records.value.disk];
-  const medium = { store: store.value, records: records.value.disk, served, reopen: () => reopenAll(disks) };
+  const medium = {
+    store: store.value,
+    blockCount,
+    records: records.value.disk,
+    served,
+    reopen: () => reopenAll(disks),
+  };
   const host = hostOf(part, cluster, medium, ports, createEvents(served));
   return started(spec.name, host, close);
 }
@@ -113,6 +122,7 @@ export async function openWitness(
     cluster,
     {
       store: nothing,
+      blockCount: length / blockLength,
       records: records.value.disk,
       served,
       reopen: () => reopenAll([records.value.disk]),
@@ -150,7 +160,8 @@ interface Part {
 }
 
 interface Medium {
-  readonly store: BlockDevice;
+  readonly store: GrowableDevice;
+  readonly blockCount: number;
   readonly records: Disk;
   readonly served: MirrorDevice;
   readonly reopen: () => Promise<Result<void, string>>;
@@ -225,9 +236,44 @@ function withAdvice(fault: StartFault, { recordsPath }: MirrorDeviceSpec): Start
   return { ...fault, message: `${fault.message} ${advice}` };
 }
 
-function faultOfLength({ path, length }: MirrorDeviceSpec, found: number): string | undefined {
-  if (found === length) return undefined;
-  return `${path} has ${found} bytes, and all copies have ${length}; correct the size, or name another file`;
+/**
+ * The size in the specification is that of a new device; how large it is since, the records say. The file may be longer: it
+ * is made so before the device is, and what lies behind the device's end counts for nothing.
+ */
+async function faultOfLength(
+  spec: MirrorDeviceSpec,
+  node: number,
+  records: OpenedDisk,
+  found: number,
+  ports: MirrorsPorts,
+): Promise<string | undefined> {
+  const { path, length } = spec;
+  if (records.fresh && found !== length)
+    return `${path} has ${found} bytes, and all copies have ${length}; correct the size, or name another file`;
+  const recorded = copyRecords(spec, node, records.disk, ports);
+  if (!(await recorded.load())) return undefined;
+  const bytes = recorded.blockCount * spec.blockLength;
+  if (found >= bytes) return undefined;
+  return `${path} has ${found} bytes, and the copy in it has ${bytes}: part of it is missing; bring the whole file back, or remove its records ${spec.recordsPath} as well, then the copy is made anew from its partners`;
+}
+
+function copyRecords(
+  spec: MirrorDeviceSpec | WitnessSpec,
+  node: number,
+  disk: Disk,
+  { crypto, clock }: Pick<MirrorsPorts, 'crypto' | 'clock'>,
+): CopyRecords {
+  const { id, blockLength, length } = spec;
+  const identity = {
+    device: id,
+    node,
+    copy: copyIdOf(id, node, crypto),
+    blockLength,
+    blockCount: length / blockLength,
+    writePolicy: 'kind' in spec ? spec.writeCache : 'through',
+    journal: 'kind' in spec ? spec.journal : 'ram',
+  } as const;
+  return new CopyRecords(disk, 0, identity, clock);
 }
 
 /**
@@ -239,22 +285,12 @@ export async function createRecords(
   node: number,
   members: readonly number[],
   disk: Disk,
-  { crypto, clock }: Pick<MirrorsPorts, 'crypto' | 'clock'>,
+  ports: Pick<MirrorsPorts, 'crypto' | 'clock'>,
 ): Promise<Result<boolean, string>> {
-  const { id, blockLength, length } = spec;
-  const identity = {
-    device: id,
-    node,
-    copy: copyIdOf(id, node, crypto),
-    blockLength,
-    blockCount: length / blockLength,
-    writePolicy: 'kind' in spec ? spec.writeCache : 'through',
-    journal: 'kind' in spec ? spec.journal : 'ram',
-  } as const;
-  const records = new CopyRecords(disk, 0, identity, clock);
+  const records = copyRecords(spec, node, disk, ports);
   if (!(await records.load())) return fail('they cannot be read, or a later version has written them');
   if (!records.isBlank || records.standing.promised > 0) return ok(false);
-  const created = await records.create(firstEpoch(id, members, crypto));
+  const created = await records.create(firstEpoch(spec.id, members, ports.crypto));
   return created.ok ? ok(true) : fail('cause' in created.fault ? created.fault.cause : 'there is no room');
 }
 

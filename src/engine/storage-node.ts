@@ -17,6 +17,7 @@ import { createTargetDevice } from '../scsi/target-device.ts';
 import { openDevice, type OpenDevice, type StorageNodePorts } from './devices.ts';
 import { iscsiTarget } from './iscsi-target.ts';
 import type { StartFault } from './messages.ts';
+import { extendDevice } from './extend.ts';
 import { type OpenMirror, openWitness } from './mirrors.ts';
 import type { MirrorHost } from './mirror/mirror-host.ts';
 import type { EngineSpec, TargetSpec } from './spec.ts';
@@ -31,6 +32,12 @@ export interface StorageNode {
   /** Ends the sessions in order, finishes what runs, flushes. Answers at the latest after `withinMs`, or nearly. */
   drain(withinMs: number): Promise<void>;
   statistics(): Omit<EngineStatistics, 'pid'>;
+  /**
+   * Makes a device larger while it is served, to `bytes`, on every node that serves it. Answers when it is so and initiators
+   * are told (CAPACITY DATA HAS CHANGED); else with a sentence for people: nothing has changed, unless it says otherwise. A
+   * device that is as large already is a success.
+   */
+  extend(device: string, bytes: number): Promise<Result<void, string>>;
 }
 
 export async function openStorageNode(
@@ -66,6 +73,7 @@ export async function openStorageNode(
   return ok({
     accept: (stream, answered) => iscsi.accept(stream, { answered }),
     drain: (withinMs) => drain(iscsi, devices, witnesses.value, ports, withinMs),
+    extend: (device, bytes) => extendDevice(device, devices.get(device), bytes),
     statistics: () => ({
       engine: spec.engine,
       sessions: iscsi.sessions().map((session) => ({

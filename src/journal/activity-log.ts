@@ -46,9 +46,9 @@ export interface Batch {
 export class ActivityLog {
   readonly slotCount: number;
   readonly blocksPerExtent: number;
-  readonly extentCount: number;
+  extentCount: number;
   /** By extent: its slot plus one, 0 when cold. */
-  readonly #slotOf: Uint16Array;
+  #slotOf: Uint16Array;
   readonly #extentOf: Uint32Array;
   readonly #held: Uint32Array;
   /** Bit 0: a write waits for the next flush marker; bit 1: for the one under way. */
@@ -84,6 +84,16 @@ export class ActivityLog {
     this.#newer = new Uint32Array(slotCount + 1).fill(slotCount);
     this.#older = new Uint32Array(slotCount + 1).fill(slotCount);
     for (let slot = 0; slot < slotCount; slot++) this.#becameIdle(slot);
+  }
+
+  /** The device is as long as this now; extents behind its end are not asked for any more. */
+  resize(blockCount: number): void {
+    const extentCount = Math.ceil(blockCount / this.blocksPerExtent);
+    if (extentCount <= this.extentCount) return;
+    const slotOf = new Uint16Array(extentCount);
+    slotOf.set(this.#slotOf);
+    this.#slotOf = slotOf;
+    this.extentCount = extentCount;
   }
 
   /** Whether there is something for `takeBatch`. */

@@ -53,7 +53,9 @@ export function mapFileLength(blockCount: number, blockLength: number): number {
 }
 
 export class DirtyMapFile {
-  readonly #place: MapPlace;
+  #place: MapPlace;
+  /** And has not been begun there: nothing of it is written, and nobody counts on it. */
+  #hasMoved = false;
   #directory: MapDirectory | undefined;
   /** Highest sequence and generation seen anywhere, so that a new directory always counts. */
   #sequence = 0;
@@ -68,6 +70,19 @@ export class DirtyMapFile {
   /** True if no write-out is under way: all that is not `isChanged` is durable. */
   get isIdle(): boolean {
     return this.#underWay === undefined;
+  }
+
+  /**
+   * From here on the map lies elsewhere, with nothing in it: what other records lay there is not taken for it. To be flushed
+   * by the caller; counts again when it is begun.
+   */
+  async moveTo(place: MapPlace): Promise<Result<void, DiskFault>> {
+    // oxlint-disable-next-line no-await-in-loop -- each may lead to the next
+    while (this.#underWay !== undefined) await (this.#next ?? this.#underWay);
+    if (this.#fault !== undefined) return fail(this.#fault);
+    this.#place = place;
+    this.#hasMoved = true;
+    return this.#write(0, [new Uint8Array(DIRECTORY_COPIES * PAGE_LENGTH)]);
   }
 
   /** What the disk says about this device and partner. Call before anything else; reads every page. */
@@ -103,6 +118,7 @@ export class DirtyMapFile {
   async begin(identity: MapIdentity, map: DirtyMap): Promise<Result<void, DiskFault>> {
     while (this.#underWay !== undefined) await this.#underWay;
     if (this.#fault !== undefined) return fail(this.#fault);
+    this.#hasMoved = false;
     const sequence = this.#sequence + 1;
     const { chunkCount } = map;
     this.#directory = { ...identity, sequence, generation: sequence, chunkCount, groups: makeGroups() };
@@ -146,7 +162,7 @@ export class DirtyMapFile {
 
   async #writeOut(map: DirtyMap, isNew: boolean): Promise<Result<void, DiskFault>> {
     if (this.#fault !== undefined) return fail(this.#fault);
-    if (map.isWritten && !isNew) return DONE;
+    if (this.#hasMoved || (map.isWritten && !isNew)) return DONE;
     const directoryChanged = this.#joinGroups(map) || isNew;
     for (let page = map.nextChanged(0); page >= 0; page = map.nextChanged(page)) {
       const run: Uint8Array[] = [];

@@ -133,13 +133,16 @@ export class DirtyMap {
     return word * 32 + lowestBit(this.#words[word]!);
   }
 
-  /** Marks everything that `other` has; both are of the same device. */
+  /**
+   * Marks everything that `other` has; both are of the same device, which may have been smaller or larger then: what lies
+   * behind the last chunk of this one is no part of the device.
+   */
   union(other: DirtyMap): void {
-    assert(other.chunkCount === this.chunkCount, 'maps of one device have the same size');
     for (let index = 0; index < other.#summary.length; index++) {
       for (let bits = other.#summary[index]!; bits !== 0; bits &= bits - 1) {
         const word = index * 32 + lowestBit(bits);
-        const mask = other.#words[word]!;
+        const mask = (other.#words[word]! & this.#inside(word)) >>> 0;
+        if (mask === 0) continue;
         if ((this.#words[word]! & mask) >>> 0 !== mask) this.#set(word, mask);
       }
     }
@@ -188,10 +191,14 @@ export class DirtyMap {
 
   /** Sets bits of one word, as read from a record. Bits beyond the last chunk are left out. */
   restoreWord(index: number, bits: number): void {
-    const after = this.chunkCount - index * 32;
-    const inside = after >= 32 ? 0xffff_ffff : after <= 0 ? 0 : (1 << after) - 1;
-    const mask = (bits & inside) >>> 0;
+    const mask = (bits & this.#inside(index)) >>> 0;
     if (mask !== 0) this.#set(index, mask);
+  }
+
+  /** The bits of a word that stand for chunks of the device. */
+  #inside(word: number): number {
+    const after = this.chunkCount - word * 32;
+    return after >= 32 ? 0xffff_ffff : after <= 0 ? 0 : (1 << after) - 1;
   }
 
   #set(word: number, mask: number): void {

@@ -19,12 +19,12 @@
 import { assert } from '../base/assert.ts';
 import { DONE, isAsync, type MaybeAsync, ok, type Result } from '../base/result.ts';
 import type { Uuid } from '../base/uuid.ts';
-import type { Disk, DiskFault } from '../ports/disk.ts';
+import type { Disk, DiskFault, GrowFault } from '../ports/disk.ts';
 import { ActivityLog, EXTENT_LENGTH } from './activity-log.ts';
 import { ActivityLogFile, loadLog, LOG_FILE_LENGTH } from './activity-log-file.ts';
 import type { Replay } from './activity-log-replay.ts';
 import { CHUNK_LENGTH, DirtyMap } from './dirty-map.ts';
-import { DirtyMapFile, mapFileLength, type StoredMap } from './dirty-map-file.ts';
+import { DirtyMapFile, type MapPlace, mapFileLength, type StoredMap } from './dirty-map-file.ts';
 import { type Ending, type JournalStrategy, type Proof, proofAfter } from './recovery.ts';
 import { UnflushedMap } from './unflushed-map.ts';
 
@@ -33,6 +33,7 @@ const CHUNKS_PER_EXTENT = EXTENT_LENGTH / CHUNK_LENGTH;
 export interface JournalOptions {
   readonly strategy: JournalStrategy;
   readonly device: Uuid;
+  /** When it is opened. */
   readonly blockCount: number;
   readonly blockLength: number;
   /** Slots of the activity log. */
@@ -84,15 +85,16 @@ export class Journal {
   #logBefore: Replay = { kind: 'absent' };
   #strategy: JournalStrategy;
   #underWay = 0;
+  #blockCount: number;
+  #growing: Promise<unknown> = Promise.resolve();
 
   constructor(options: JournalOptions) {
-    const { blockCount, blockLength, disk, offset, partners } = options;
+    const { blockCount, blockLength, partners } = options;
     this.#options = options;
     this.#strategy = options.strategy;
-    const length = mapFileLength(blockCount, blockLength);
-    for (const [index, partner] of partners.entries()) {
-      const place = { disk, offset: offset + LOG_FILE_LENGTH + index * length, blockCount, blockLength };
-      this.#files.set(partner, new DirtyMapFile(place));
+    this.#blockCount = blockCount;
+    for (const partner of partners) {
+      this.#files.set(partner, new DirtyMapFile(this.#placeOf(partner)));
       this.#unflushed.set(partner, new UnflushedMap(blockCount, blockLength));
     }
     this.#unflushed.set(SELF, new UnflushedMap(blockCount, blockLength));
@@ -108,6 +110,49 @@ export class Journal {
     }
     this.#logBefore = await loadLog({ disk, offset, device });
     return { areTrusted, maps, log: this.#logBefore };
+  }
+
+  /** A map without anything in it, for the device as it is now. */
+  emptyMap(): DirtyMap {
+    return new DirtyMap(this.#blockCount, this.#options.blockLength);
+  }
+
+  /** Room on the disk for the records of a device of this size, durable when it answers. Nothing else changes. */
+  makeRoom(blockCount: number): Promise<Result<void, GrowFault>> {
+    const { disk, offset, blockLength, partners } = this.#options;
+    const length = offset + journalLength(blockCount, blockLength, partners.length);
+    // One at a time: each begins where the last one has ended.
+    const grown = this.#growing.then(() =>
+      disk.length >= length ? DONE : disk.grow(disk.length, length, true),
+    );
+    this.#growing = grown;
+    return grown;
+  }
+
+  /**
+   * The device has another size. Where the records on disk lie depends on it: from here on they do not count before maps
+   * are begun again for all who are absent, and it has to be durable already that they do not. Durable when it answers.
+   */
+  async resize(blockCount: number): Promise<Result<void, GrowFault>> {
+    assert(this.#underWay === 0, 'the device is sealed while its size changes');
+    const room = await this.makeRoom(blockCount);
+    if (!room.ok) return room;
+    this.#blockCount = blockCount;
+    this.#log?.log.resize(blockCount);
+    for (const [partner, { base, map: before }] of this.#absent) {
+      const map = this.emptyMap();
+      map.union(before);
+      this.#absent.set(partner, { base, map });
+    }
+    this.#chooseMarked();
+    for (const [partner, map] of this.#unflushed)
+      this.#unflushed.set(partner, map.resized(blockCount, this.#options.blockLength));
+    for (const [partner, file] of this.#files) {
+      // oxlint-disable-next-line no-await-in-loop -- three partners at most
+      const moved = await file.moveTo(this.#placeOf(partner));
+      if (!moved.ok) return moved;
+    }
+    return this.#options.disk.flush();
   }
 
   /** False: nothing of what was found on disk is touched by `start`. */
@@ -184,7 +229,7 @@ export class Journal {
   ): Promise<Result<void, DiskFault>> {
     assert(this.#underWay === 0, 'the device is sealed while a partner leaves');
     const before = this.#absent.get(partner);
-    const map = before?.map ?? new DirtyMap(this.#options.blockCount, this.#options.blockLength);
+    const map = before?.map ?? this.emptyMap();
     if (known !== undefined) map.union(known);
     this.#absent.set(partner, { base, map });
     this.#learning.delete(partner);
@@ -311,14 +356,21 @@ export class Journal {
   }
 
   async #beginLog(): Promise<Result<void, DiskFault>> {
-    const { blockCount, blockLength, slotCount } = this.#options;
-    const log = new ActivityLog(blockCount, blockLength, slotCount);
+    const { blockLength, slotCount } = this.#options;
+    const log = new ActivityLog(this.#blockCount, blockLength, slotCount);
     const begun = await ActivityLogFile.begin(log, this.#logPlace(), this.#logBefore, (extents) =>
       this.#coverEvicted(extents),
     );
     if (!begun.ok) return begun;
     this.#log = begun.value;
     return DONE;
+  }
+
+  #placeOf(partner: number): MapPlace {
+    const { disk, offset, blockLength, partners } = this.#options;
+    const blockCount = this.#blockCount;
+    const before = partners.indexOf(partner) * mapFileLength(blockCount, blockLength);
+    return { disk, offset: offset + LOG_FILE_LENGTH + before, blockCount, blockLength };
   }
 
   #logPlace(): { disk: Disk; offset: number; device: Uuid } {
@@ -375,6 +427,8 @@ function mapState(
 function markExtents(map: DirtyMap, extents: readonly number[]): void {
   for (const extent of extents) {
     const first = extent * CHUNKS_PER_EXTENT;
+    // Of a device that is smaller now.
+    if (first >= map.chunkCount) continue;
     map.markChunks(first, Math.min(first + CHUNKS_PER_EXTENT, map.chunkCount) - 1);
   }
 }

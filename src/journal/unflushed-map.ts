@@ -23,6 +23,14 @@ export class UnflushedMap {
     this.#sealed = new DirtyMap(blockCount, blockLength);
   }
 
+  /** The same for the device as it is now, larger or smaller; no marker is under way. */
+  resized(blockCount: number, blockLength: number): UnflushedMap {
+    assert(!this.#underWay, 'no marker is under way while a device changes its size');
+    const resized = new UnflushedMap(blockCount, blockLength);
+    this.copyTo(resized.#current);
+    return resized;
+  }
+
   /** Whether a marker waits for its answer. */
   get underWay(): boolean {
     return this.#underWay;

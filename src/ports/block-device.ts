@@ -73,7 +73,7 @@ export type DeviceFault =
       readonly lba: number;
       readonly cause: string;
     }
-  /** No space beneath for this block; the device lives on and other blocks still work. */
+  /** No space beneath for this block; the device lives on and other blocks still work. For `grow`: for what is new. */
   | { readonly kind: 'noSpace'; readonly lba: number }
   /** COMPARE AND WRITE: first byte that differs, counted from the start of the compared extent. */
   | { readonly kind: 'miscompare'; readonly offset: number }
@@ -128,4 +128,20 @@ export interface BlockDevice {
   ): MaybeAsync<Result<readonly MappedExtent[], DeviceFault>>;
   /** Finishes what runs, flushes and lets go of what is beneath. Nothing may be called afterwards. */
   close(): Promise<void>;
+}
+
+/** Why a device has not become larger, as a clause for people that names the medium. */
+export interface GrowthFault {
+  /** `flushFailed`: what was written before may be lost, too. */
+  readonly kind: 'noSpace' | 'mediumEnds' | 'readOnly' | 'failed' | 'flushFailed';
+  readonly message: string;
+}
+
+/** A device on a medium that can become larger. Smaller it never becomes. */
+export interface GrowableDevice extends BlockDevice {
+  /**
+   * Makes the device `blockCount` blocks long if it is shorter, with zeros from block `from` on, durably: its former end
+   * unless told. Nobody uses blocks behind `from` meanwhile. After a fault it is as long as before, or longer.
+   */
+  grow(blockCount: number, from?: number): Promise<Result<void, GrowthFault>>;
 }

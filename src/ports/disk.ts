@@ -15,10 +15,13 @@ export type DiskFault =
     }
   | { readonly kind: 'noSpace'; readonly offset: number };
 
+/** `mediumEnds`: it has so many bytes and cannot be made longer from here. */
+export type GrowFault = DiskFault | { readonly kind: 'mediumEnds'; readonly length: number };
+
 export interface Disk {
   /** Name for messages: the path. */
   readonly name: string;
-  /** Bytes. */
+  /** Bytes. Larger after `grow`. */
   readonly length: number;
   readonly readOnly: boolean;
   /** Smallest unit, in bytes, that `punch` gives back; 0 when the medium cannot. */
@@ -34,6 +37,12 @@ export interface Disk {
   flush(): MaybeAsync<Result<void, DiskFault>>;
   /** Gives the space back; the range reads as zeros. */
   punch(offset: number, length: number): MaybeAsync<Result<void, DiskFault>>;
+  /**
+   * Makes the disk at least `length` bytes long, with zeros from `from` on: nobody writes behind `from` meanwhile, and what
+   * lies there is given up. `reserve`: the space is taken now. Durable when it answers; after a fault the disk is as long
+   * as before, or longer, and whole up to `from`.
+   */
+  grow(from: number, length: number, reserve: boolean): Promise<Result<void, GrowFault>>;
   /** The end of the run of data or hole that `offset` stands in. */
   extentAt(offset: number): MaybeAsync<Result<{ readonly data: boolean; readonly end: number }, DiskFault>>;
   close(): Promise<void>;

@@ -8,6 +8,7 @@
  *               number says so: a disk that shows a lower one later is older than this moment
  *   read        confirm → confirmed: the term was still this one; fetch → fetched: bytes the asker cannot read itself
  *   resync      offer → want (with the learner's digest) → same | chunk → settled
+ *   growth      makeRoom → roomMade: the medium is long enough for a larger device, or why it cannot be
  *   order       clock: nothing else to say, but older changes may be forgotten
  */
 
@@ -41,6 +42,9 @@ export type ReplicaBody =
   | { readonly kind: 'want'; readonly chunk: number; readonly digest: string | undefined }
   | { readonly kind: 'same'; readonly chunk: number }
   | { readonly kind: 'chunk'; readonly chunk: number; readonly data: readonly Uint8Array[] }
-  | { readonly kind: 'settled'; readonly chunk: number };
+  | { readonly kind: 'settled'; readonly chunk: number }
+  | { readonly kind: 'makeRoom'; readonly id: number; readonly blockCount: number }
+  /** `reason`: for people; undefined: there is room. */
+  | { readonly kind: 'roomMade'; readonly id: number; readonly reason: string | undefined };
 
 export type ReplicaMessage = ReplicaBody & { readonly term: number; readonly lamport: number };

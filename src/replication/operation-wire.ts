@@ -1,6 +1,6 @@
 /**
- * Layout of what is mirrored (docs/FORMATS.md, "Messages between nodes"). Extents lie on the device and data is as long
- * as the extent says: whoever takes a decoded operation need not look again.
+ * Layout of what is mirrored (docs/FORMATS.md, "Messages between nodes"). Extents lie on a device of the size that the
+ * reader is given, and data is as long as the extent says: whoever takes a decoded operation need not look again.
  */
 
 import { lengthOf } from '../base/segments.ts';

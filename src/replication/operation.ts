@@ -3,14 +3,14 @@
  * UNMAP and WRITE SAME travel as what they are, not as data.
  *
  * A document is a small record that belongs to the device: reservations, settings, the last reset of the logical unit
- * (who asked, and a number that makes it another one). Each lies on a block of its own far
+ * (who asked, and a number that makes it another one), how large the device is. Each lies on a block of its own far
  * behind the last block of any device, so that order, locks and pending changes work for documents as for blocks.
  */
 
 import { assert } from '../base/assert.ts';
 import { lengthOf, slice } from '../base/segments.ts';
 
-export const DOCUMENTS = ['reservations', 'settings', 'reset'] as const;
+export const DOCUMENTS = ['reservations', 'settings', 'reset', 'size'] as const;
 export type DocumentName = (typeof DOCUMENTS)[number];
 
 export type Operation =

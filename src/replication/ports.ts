@@ -45,6 +45,8 @@ export interface ReplicaPorts {
   documentReadable(name: DocumentName, bytes: Uint8Array, revision: Stamp): void;
   /** The copy of this node failed; it has to leave, and nothing it holds back is ever acknowledged. */
   onCopyFailed(fault: DeviceFault): void;
+  /** The medium of this node is long enough for so many blocks, durably; else why not. */
+  makeRoom(blockCount: number): Promise<string | undefined>;
   /** Equal digests mean equal bytes. */
   digest(data: readonly Uint8Array[]): string;
 }

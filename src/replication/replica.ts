@@ -326,6 +326,10 @@ export class Replica implements ReplicaContext {
         return this.locks.onUnlock(message.lock);
       case 'confirm':
         return ports.send(from, { kind: 'confirmed', id: message.id });
+      case 'makeRoom':
+        return this.#onMakeRoom(from, message.id, message.blockCount);
+      case 'roomMade':
+        return this.rounds.onAnswer(from, message.id, message.reason);
       case 'fetch':
         return this.reads.onFetch(from, message.id, message.lba, message.blocks);
       case 'fetched':
@@ -387,6 +391,13 @@ export class Replica implements ReplicaContext {
     this.log.add(mutation);
     return new Promise((resolve) => {
       this.copy.receive(mutation, (fault) => resolve(fault === undefined ? DONE : fail(fault)), false);
+    });
+  }
+
+  #onMakeRoom(from: number, id: number, blockCount: number): void {
+    const { term } = this.installed!;
+    void this.ports.makeRoom(blockCount).then((reason) => {
+      if (this.installed?.term === term) this.ports.send(from, { kind: 'roomMade', id, reason });
     });
   }
 

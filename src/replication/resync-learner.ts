@@ -10,7 +10,9 @@
  * left as it is.
  */
 
+import { assert } from '../base/assert.ts';
 import { type Result, then } from '../base/result.ts';
+import { lengthOf } from '../base/segments.ts';
 import type { DeviceFault } from '../ports/block-device.ts';
 import { chunkExtent } from './chunks.ts';
 import type { Watch } from './mutation-log.ts';
@@ -47,6 +49,7 @@ export class ResyncLearner {
       ...chunkExtent(this.#replica.ports.store.geometry, chunk),
       data,
     } as const;
+    assert(lengthOf(data) === content.blocks * this.#replica.blockLength, 'a device has one size in a term');
     void then(repair(this.#replica, content, watch), (result) => this.#settled(from, term, chunk, result));
   }
 

@@ -1,11 +1,11 @@
 /**
- * Questions to all peers that are answered once by each: flush markers, and confirmations that the term still stands.
+ * Questions to all peers that are answered once by each: flush markers, confirmations that the term still stands, room.
  * One object for each question under way; a configuration change ends them all.
  */
 
 export interface Round {
   readonly need: Set<number>;
-  readonly onEach: ((from: number) => void) | undefined;
+  readonly onEach: ((from: number, answer: string | undefined) => void) | undefined;
   readonly done: (complete: boolean) => void;
 }
 
@@ -18,7 +18,7 @@ export class Rounds {
     peers: readonly number[],
     send: (peer: number, id: number) => void,
     done: (complete: boolean) => void,
-    onEach?: (from: number) => void,
+    onEach?: (from: number, answer: string | undefined) => void,
   ): void {
     if (peers.length === 0) return done(true);
     const id = ++this.#ids;
@@ -26,10 +26,10 @@ export class Rounds {
     for (const peer of peers) send(peer, id);
   }
 
-  onAnswer(from: number, id: number): void {
+  onAnswer(from: number, id: number, answer?: string): void {
     const round = this.#rounds.get(id);
     if (round === undefined || !round.need.delete(from)) return;
-    round.onEach?.(from);
+    round.onEach?.(from, answer);
     if (round.need.size > 0) return;
     this.#rounds.delete(id);
     round.done(true);

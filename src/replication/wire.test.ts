@@ -98,7 +98,9 @@ test('chunks and extents that are not on the device are refused', () => {
   const half = chunkExtent(SIZE, 8).blocks * 512;
   assert.equal(half, 32 * 1024);
   assert.equal(faultOf({ kind: 'chunk', chunk: 8, data: [new Uint8Array(half)] }), 'none');
-  assert.equal(faultOf({ kind: 'chunk', chunk: 7, data: [new Uint8Array(half)] }), 'outOfRange');
+  assert.equal(faultOf({ kind: 'chunk', chunk: 8, data: [new Uint8Array(half + 512)] }), 'outOfRange');
+  assert.equal(faultOf({ kind: 'chunk', chunk: 7, data: [new Uint8Array(half + 1)] }), 'outOfRange');
+  assert.equal(faultOf({ kind: 'chunk', chunk: 7, data: [] }), 'outOfRange');
   assert.equal(faultOf({ kind: 'chunk', chunk: 9, data: [new Uint8Array(half)] }), 'outOfRange');
   for (const kind of ['same', 'settled'] as const) assert.equal(faultOf({ kind, chunk: 9 }), 'outOfRange');
   assert.equal(faultOf({ kind: 'want', chunk: 9, digest: undefined }), 'outOfRange');

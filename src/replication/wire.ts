@@ -28,6 +28,8 @@ const KINDS = [
   'same',
   'chunk',
   'settled',
+  'makeRoom',
+  'roomMade',
 ] as const;
 
 const HAS_DATA = 1;
@@ -110,6 +112,12 @@ function putBody(to: WireWriter, body: ReplicaBody, operations: MessageCodec<Ope
       to.count(body.chunk);
       to.uint32(lengthOf(body.data));
       return to.data(body.data);
+    case 'makeRoom':
+      to.count(body.id);
+      return to.count(body.blockCount);
+    case 'roomMade':
+      to.count(body.id);
+      return to.text(body.reason);
   }
 }
 
@@ -159,10 +167,16 @@ function getBody(
     case 'chunk': {
       const chunk = getChunk(from, geometry);
       const length = from.uint32();
-      if (length !== chunkExtent(geometry, chunk).blocks * geometry.blockLength)
-        return from.refuse('outOfRange');
+      const { blocks } = chunkExtent(geometry, chunk);
+      // The last one of a device may be shorter, and who is no part of the term does not know where the device ends.
+      const isChunk = length > 0 && length % geometry.blockLength === 0;
+      if (!isChunk || length > blocks * geometry.blockLength) return from.refuse('outOfRange');
       return { kind, chunk, data: [from.data(length)] };
     }
+    case 'makeRoom':
+      return { kind, id: from.count(), blockCount: from.count() };
+    case 'roomMade':
+      return { kind, id: from.count(), reason: from.text() };
   }
 }
 

@@ -14,9 +14,10 @@
 import { close as closeFile, fstat } from 'node:fs';
 import { DONE, fail, type MaybeAsync, ok, type Result } from '../base/result.ts';
 import type { Loan } from '../ports/block-device.ts';
-import type { DiskFault, ReopenableDisk } from '../ports/disk.ts';
+import type { DiskFault, GrowFault, ReopenableDisk } from '../ports/disk.ts';
 import { FileIo, faultOfErrno } from './file-io.ts';
-import { errno, punchHole, seekData, seekHole } from './libc.ts';
+import { lengthenFile } from './lengthen-file.ts';
+import { blockDeviceLength, errno, punchHole, seekData, seekHole } from './libc.ts';
 import { type FileDiskOptions, type OpenedFile, type OpenFault, openFile } from './open-file.ts';
 
 export type { CreateOptions, FileDiskOptions, OpenFault } from './open-file.ts';
@@ -35,9 +36,11 @@ const ZEROS = new Uint8Array(1024 * 1024);
 
 const MEASURE_EVERY_MS = 1000;
 
+const CUT_SHORT: DiskFault = { kind: 'ioError', operation: 'write', offset: 0, cause: 'end of file' };
+
 class FileDisk implements ReopenableDisk {
   readonly name: string;
-  readonly length: number;
+  length: number;
   readonly readOnly: boolean;
   readonly physicalSectorLength: number;
   punchGranularity: number;
@@ -50,6 +53,7 @@ class FileDisk implements ReopenableDisk {
   #end: number;
   #measuredAt = performance.now();
   #measuring: Promise<void> | undefined;
+  #isGrowing = false;
   #underWay = 0;
   #onIdle: (() => void) | undefined;
 
@@ -87,6 +91,12 @@ class FileDisk implements ReopenableDisk {
   punch(offset: number, length: number): MaybeAsync<Result<void, DiskFault>> {
     if (this.#closed !== undefined) return fail(this.#closed);
     return this.#counted(this.#punch(offset, length));
+  }
+
+  grow(from: number, length: number, reserve: boolean): Promise<Result<void, GrowFault>> {
+    return this.#counted(
+      this.#file.blockDevice ? this.#growOnto(from, length) : this.#lengthen(from, length, reserve),
+    );
   }
 
   extentAt(offset: number): MaybeAsync<Result<{ readonly data: boolean; readonly end: number }, DiskFault>> {
@@ -127,6 +137,30 @@ class FileDisk implements ReopenableDisk {
     await closed(this.#file.fd);
   }
 
+  /** The file is shorter meanwhile, and nobody writes where. */
+  async #lengthen(from: number, length: number, reserve: boolean): Promise<Result<void, GrowFault>> {
+    await this.#measuring;
+    if (this.#end !== this.length) return fail(CUT_SHORT);
+    const longest = Math.max(length, this.length);
+    this.#isGrowing = true;
+    const lengthened = await lengthenFile(this.#file.fd, from, longest, reserve);
+    this.#isGrowing = false;
+    if (!lengthened.ok) return lengthened;
+    this.length = longest;
+    this.#end = longest;
+    return this.#flush();
+  }
+
+  /** Of a block device that somebody has enlarged before. */
+  async #growOnto(from: number, length: number): Promise<Result<void, GrowFault>> {
+    const found = blockDeviceLength(this.#file.fd);
+    if (found < length) return fail({ kind: 'mediumEnds', length: Math.max(found, 0) });
+    this.length = found;
+    this.#end = found;
+    const cleared = await this.#punch(from, length - from);
+    return cleared.ok ? this.#flush() : cleared;
+  }
+
   #writeWithin(offset: number, data: readonly Uint8Array[]): MaybeAsync<Result<void, DiskFault>> {
     if (this.#end !== this.length) {
       let to = offset;
@@ -139,7 +173,7 @@ class FileDisk implements ReopenableDisk {
   /** Writes wait for the answer: one of them might lengthen the file before it is measured. */
   #measure(): void {
     this.#measuredAt = performance.now();
-    if (this.#file.blockDevice) return;
+    if (this.#file.blockDevice || this.#isGrowing) return;
     this.#measuring = new Promise((answer) => {
       fstat(this.#file.fd, (error, status) => {
         if (error === null) this.#end = Math.min(this.#end, status.size);
@@ -191,8 +225,9 @@ class FileDisk implements ReopenableDisk {
   #holeToTheEnd(offset: number): Promise<Result<{ data: boolean; end: number }, DiskFault>> {
     return new Promise((answer) => {
       fstat(this.#file.fd, (error, status) => {
-        if (error === null) this.#end = Math.min(this.#end, status.size);
-        if (error === null && status.size >= this.length) answer(ok({ data: false, end: this.length }));
+        if (error === null && !this.#isGrowing) this.#end = Math.min(this.#end, status.size);
+        if (this.#isGrowing || (error === null && status.size >= this.length))
+          answer(ok({ data: false, end: this.length }));
         else
           answer(fail({ kind: 'ioError', operation: 'read', offset, cause: error?.code ?? 'end of file' }));
       });

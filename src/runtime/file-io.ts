@@ -252,7 +252,7 @@ export function faultOfErrno(code: number, operation: DiskOperation, offset: num
   return faultOfCode(errnoName(code), operation, offset);
 }
 
-function faultOfCode(cause: string, operation: DiskOperation, offset: number): DiskFault {
+export function faultOfCode(cause: string, operation: DiskOperation, offset: number): DiskFault {
   if (operation === 'write' && NO_SPACE.has(cause)) return { kind: 'noSpace', offset };
   return { kind: 'ioError', operation, offset, cause };
 }

@@ -62,7 +62,12 @@ export function blockUsage(opcode: number, length: CdbLength, flags: number): re
 
 /** Undefined when blocks `lba` … all exist. A length of zero may stand at the very end (SBC-3 §4.5.2). */
 export function rangeFault(request: Request, lba: number, blocks: number): Fault | undefined {
-  return lba + blocks > request.unit.device.geometry.blockCount ? fault('lbaOutOfRange') : undefined;
+  return lba + blocks > request.unit.device.geometry.blockCount ? beyondEnd(request) : undefined;
+}
+
+/** Whoever does not serve at the moment may be the last to hear that the device has become larger. */
+function beyondEnd({ unit }: Request): Fault {
+  return fault(unit.availability?.() === 'transitioning' ? 'notReadyAsymmetricTransition' : 'lbaOutOfRange');
 }
 
 /** Undefined when the range exists and one command may move so much. */
@@ -70,7 +75,7 @@ export function transferFault(request: Request, length: CdbLength): Fault | unde
   const { cdb } = request;
   const { geometry } = request.unit.device;
   const blocks = blocksOf(cdb, length);
-  if (lbaOf(cdb, length) + blocks > geometry.blockCount) return fault('lbaOutOfRange');
+  if (lbaOf(cdb, length) + blocks > geometry.blockCount) return beyondEnd(request);
   if (blocks > transferBlocksMax(geometry)) return invalidCdbField(blocksByte(length));
   return undefined;
 }

@@ -17,17 +17,18 @@ import { type HeldRange, RangeLock } from '../base/range-lock.ts';
 import { DONE, fail, isAsync, type MaybeAsync, ok, type Result, then } from '../base/result.ts';
 import { firstDifference, isZero, lengthOf, slice } from '../base/segments.ts';
 import type {
-  BlockDevice,
   BlockLength,
   DeviceFault,
   Durability,
   Extent,
   Geometry,
+  GrowableDevice,
+  GrowthFault,
   Loan,
   MappedExtent,
   WriteCache,
 } from '../ports/block-device.ts';
-import type { Disk, DiskFault } from '../ports/disk.ts';
+import type { Disk, DiskFault, GrowFault } from '../ports/disk.ts';
 import { type Attempt, deviceFault, locateFault } from './fault-location.ts';
 import { mappingOf } from './flat-mapping.ts';
 import { GroupCommit } from './group-commit.ts';
@@ -47,7 +48,7 @@ export interface FlatStoreFault {
 }
 
 /** The store owns the disk from now on, if it answers well. */
-export function openFlatStore(options: FlatStoreOptions): Result<BlockDevice, FlatStoreFault> {
+export function openFlatStore(options: FlatStoreOptions): Result<GrowableDevice, FlatStoreFault> {
   const { disk, blockLength } = options;
   if (disk.length < blockLength) {
     const message = `${disk.name} has ${disk.length} bytes, less than one block of ${blockLength}`;
@@ -73,13 +74,14 @@ const ZEROS = new Uint8Array(FILL_LENGTH);
 /** A larger granule is not read to learn whether it is empty. */
 const GRANULE_READ_LENGTH_MAX = 64 * 1024;
 
-class FlatStore implements BlockDevice {
-  readonly geometry: Geometry;
+class FlatStore implements GrowableDevice {
+  geometry: Geometry;
   writeCache: WriteCache;
   readonly #disk: Disk;
   readonly #blockLength: number;
   readonly #locks = new RangeLock();
   readonly #commits: GroupCommit<DiskFault>;
+  #growing: Promise<unknown> = Promise.resolve();
 
   constructor({ disk, blockLength, writeCache, thin }: FlatStoreOptions) {
     this.#disk = disk;
@@ -179,11 +181,32 @@ class FlatStore implements BlockDevice {
     return mappingOf(this.#disk, this.#blockLength, { lba, blocks }, runsMax);
   }
 
+  grow(blockCount: number, from?: number): Promise<Result<void, GrowthFault>> {
+    const grown = this.#growing.then(() => this.#grow(blockCount, from));
+    this.#growing = grown;
+    return grown;
+  }
+
   async close(): Promise<void> {
+    await this.#growing;
     // Waits for everything that was asked for before.
     await this.#locks.hold(0, this.geometry.blockCount, 'exclusive');
     await this.flush();
     await this.#disk.close();
+  }
+
+  async #grow(blockCount: number, givenUp: number | undefined): Promise<Result<void, GrowthFault>> {
+    const from = givenUp ?? this.geometry.blockCount;
+    // Another call has made it longer.
+    if (givenUp === undefined && blockCount <= from) return DONE;
+    assert(from <= this.geometry.blockCount && from <= blockCount, 'a device grows from within');
+    if (this.geometry.readOnly) return fail({ kind: 'readOnly', message: `${this.#disk.name} is read-only` });
+    const length = this.#blockLength;
+    const grown = await this.#disk.grow(from * length, blockCount * length, !this.geometry.thin);
+    if (!grown.ok) return fail(growthFault(grown.fault, this.#disk, blockCount * length));
+    // A raw medium may end with part of a block.
+    this.geometry = { ...this.geometry, blockCount: Math.floor(this.#disk.length / length) };
+    return DONE;
   }
 
   #assertRange(lba: number, blocks: number): void {
@@ -334,5 +357,22 @@ class FlatStore implements BlockDevice {
 
   #flushFault(fault: DiskFault, lba: number): Result<void, DeviceFault> {
     return fail(deviceFault(fault, { lba, blocks: 1 }, this.#blockLength));
+  }
+}
+
+function growthFault(fault: GrowFault, { name }: Disk, wanted: number): GrowthFault {
+  switch (fault.kind) {
+    case 'mediumEnds':
+      return {
+        kind: 'mediumEnds',
+        message: `${name} has ${fault.length} bytes, and ${wanted} are wanted: enlarge it first`,
+      };
+    case 'noSpace':
+      return { kind: 'noSpace', message: `there is no room for ${wanted} bytes where ${name} lies` };
+    case 'ioError':
+      return {
+        kind: fault.operation === 'flush' ? 'flushFailed' : 'failed',
+        message: `${name} could not be enlarged (${fault.operation}: ${fault.cause})`,
+      };
   }
 }

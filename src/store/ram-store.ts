@@ -15,11 +15,12 @@ import { assert } from '../base/assert.ts';
 import { DONE, fail, ok, type Result } from '../base/result.ts';
 import { firstDifference, lengthOf } from '../base/segments.ts';
 import type {
-  BlockDevice,
   BlockLength,
   DeviceFault,
   Extent,
   Geometry,
+  GrowableDevice,
+  GrowthFault,
   Loan,
   MappedExtent,
   WriteCache,
@@ -39,7 +40,7 @@ export interface RamStoreOptions {
 }
 
 /** A RAM store's calls are known to answer at once. */
-export interface RamStore extends BlockDevice {
+export interface RamStore extends GrowableDevice {
   read(lba: number, blocks: number): Result<Loan, DeviceFault>;
   mapping(lba: number, blocks: number, runsMax: number): Result<readonly MappedExtent[], DeviceFault>;
   /** Bytes of memory that the content takes. */
@@ -66,7 +67,7 @@ const ZEROS = new Uint8Array(PAGE_LENGTH);
 const WRITE_PROTECTED = fail<DeviceFault>({ kind: 'writeProtected' });
 
 class PagedRam implements RamStore {
-  readonly geometry: Geometry;
+  geometry: Geometry;
   writeCache: WriteCache = 'back';
   readonly #blockLength: number;
   readonly #blocksPerPage: number;
@@ -94,6 +95,16 @@ class PagedRam implements RamStore {
 
   get memoryUsed(): number {
     return this.#pages * PAGE_LENGTH;
+  }
+
+  async grow(blockCount: number, from?: number): Promise<Result<void, GrowthFault>> {
+    const { blockCount: end, readOnly } = this.geometry;
+    assert(from === undefined || (from <= end && from <= blockCount), 'a device grows from within');
+    assert(Number.isSafeInteger(blockCount * this.#blockLength), 'size of a RAM store');
+    if (readOnly) return fail({ kind: 'readOnly', message: 'a disk in memory is read-only' });
+    if (from !== undefined && from < end) this.unmap([{ lba: from, blocks: end - from }]);
+    this.geometry = { ...this.geometry, blockCount: Math.max(end, blockCount) };
+    return DONE;
   }
 
   setWriteCache(mode: WriteCache): Result<void, DeviceFault> {

@@ -8,7 +8,7 @@ import { after } from 'node:test';
 import { MirrorDevice } from '../../src/engine/mirror/mirror-device.ts';
 import { type Joined, joinNodes, together } from '../../src/engine/mirror/testing/joined-nodes.ts';
 import { createCache, MEMORY_MIN } from '../../src/cache/cache.ts';
-import type { BlockDevice, BlockLength } from '../../src/ports/block-device.ts';
+import type { BlockLength, GrowableDevice } from '../../src/ports/block-device.ts';
 import type { Disk } from '../../src/ports/disk.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { openFileDisk } from '../../src/runtime/file-disk.ts';
@@ -21,7 +21,7 @@ const folder = mkdtempSync(join(tmpdir(), 'lockstep-store-'));
 after(() => rmSync(folder, { recursive: true }));
 let files = 0;
 
-async function flatOver(disk: Disk, blockLength: BlockLength): Promise<BlockDevice> {
+async function flatOver(disk: Disk, blockLength: BlockLength): Promise<GrowableDevice> {
   return await expectOk(openFlatStore({ disk, blockLength, writeCache: 'back' }));
 }
 
@@ -52,7 +52,7 @@ for (const blockLength of [512, 4096] as const) {
   });
   // So small that most of the device has no place in it.
   for (const mode of ['back', 'through', 'none'] as const) {
-    const cached = (below: BlockDevice): BlockDevice =>
+    const cached = (below: GrowableDevice): GrowableDevice =>
       createCache({ below, clock: systemClock, mode, memory: MEMORY_MIN });
     blockDeviceContract({
       name: `cache (${mode}) over RAM, ${blockLength}`,

@@ -7,19 +7,18 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { DONE, fail, ok, type Result } from '../../src/base/result.ts';
 import { copyTo, lengthOf } from '../../src/base/segments.ts';
 import type { Loan } from '../../src/ports/block-device.ts';
-import type { Disk, DiskFault } from '../../src/ports/disk.ts';
+import type { Disk, DiskFault, GrowFault } from '../../src/ports/disk.ts';
 
 export const GRANULE = 4096;
 
 export class MemoryDisk implements Disk {
   readonly name = 'memory';
-  readonly length: number;
   readOnly = false;
   punchGranularity = GRANULE;
   physicalSectorLength = 4096;
   /** What a power loss leaves behind. */
-  readonly durable: Uint8Array;
-  readonly bytes: Uint8Array;
+  durable: Uint8Array;
+  bytes: Uint8Array;
   readonly present: boolean[];
   flushes = 0;
   reads = 0;
@@ -33,10 +32,27 @@ export class MemoryDisk implements Disk {
   delay: () => number = () => 1;
 
   constructor(length: number) {
-    this.length = length;
     this.bytes = new Uint8Array(length);
     this.durable = new Uint8Array(length);
     this.present = Array.from({ length: Math.ceil(length / GRANULE) }, () => false);
+  }
+
+  get length(): number {
+    return this.bytes.length;
+  }
+
+  async grow(from: number, length: number): Promise<Result<void, GrowFault>> {
+    await this.#wait();
+    if (this.room === 0) return fail({ kind: 'noSpace', offset: from });
+    const longest = Math.max(length, this.length);
+    for (const key of ['bytes', 'durable'] as const) {
+      const grown = new Uint8Array(longest);
+      grown.set(this[key].subarray(0, from));
+      this[key] = grown;
+    }
+    this.present.length = Math.ceil(from / GRANULE);
+    while (this.present.length < Math.ceil(longest / GRANULE)) this.present.push(false);
+    return DONE;
   }
 
   async read(offset: number, length: number): Promise<Result<Loan, DiskFault>> {

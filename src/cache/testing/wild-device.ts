@@ -8,11 +8,11 @@ import { assert } from '../../base/assert.ts';
 import { DONE, fail, ok, type Result } from '../../base/result.ts';
 import { copyOf, lengthOf } from '../../base/segments.ts';
 import type {
-  BlockDevice,
   DeviceFault,
   Durability,
   Extent,
   Geometry,
+  GrowableDevice,
   Loan,
   WriteCache,
 } from '../../ports/block-device.ts';
@@ -52,7 +52,7 @@ interface Call {
   end(fails: boolean, some: (block: number) => boolean): void;
 }
 
-export class WildDevice implements BlockDevice {
+export class WildDevice implements GrowableDevice {
   readonly geometry: Geometry;
   writeCache: WriteCache = 'back';
   /** Called, not ended. */
@@ -133,6 +133,10 @@ export class WildDevice implements BlockDevice {
         resolve(DONE);
       });
     });
+  }
+
+  grow(): never {
+    throw new Error('not asked here');
   }
 
   mapping(): never {

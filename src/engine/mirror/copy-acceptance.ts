@@ -2,7 +2,7 @@
  * What an accepted configuration asks of this node's copy, in the order in which it has to become durable, and what
  * begins when it is installed; and what its stop leaves for the next process.
  *
- *   still → (first time: superblock without trust in the journal's records) → journal learns who is absent → superblock
+ *   still → (another size: medium) → (first time, another size: superblock without trust in the journal's records) → journal learns who is absent → superblock
  *         → a log that is not wanted ends → what was pending is pending here … installed: serve, or learn
  *
  * Invariants
@@ -26,12 +26,15 @@ import { faultText } from './fault-text.ts';
 import type { Handover } from './handover.ts';
 import type { MirrorOptions } from './mirror-options.ts';
 import { resyncSource } from './path-state.ts';
+import { sizeIn } from './size.ts';
+import type { SizedCopy } from './sized-copy.ts';
 import { tellJournal } from './tell-journal.ts';
 
 export interface CopyParts {
   readonly options: MirrorOptions;
   readonly records: CopyRecords;
   readonly journal: Journal;
+  readonly copy: SizedCopy;
   readonly replica: Replica;
   readonly documents: DeviceDocuments;
   /** The copy has been abandoned. */
@@ -71,19 +74,27 @@ export class CopyAcceptance {
       const flushed = await store.flush();
       if (!flushed.ok) return fail(faultText(flushed.fault));
     }
-    if (!this.hasStarted && journal.replacesRecords) {
+    const blockCount = sizeIn(documents) ?? records.blockCount;
+    const isResized = blockCount !== records.blockCount;
+    const room = isResized ? await this.#makeRoom(blockCount) : undefined;
+    if (isOver()) return OVER;
+    if (room !== undefined) return fail(room);
+    if ((!this.hasStarted && journal.replacesRecords) || isResized) {
       records.isJournalTrusted = false;
       const saved = await records.save();
       if (isOver()) return OVER;
       if (!saved.ok) return fail('its superblock could not be written');
     }
+    // Room was made before.
+    if (isResized && !(await journal.resize(blockCount)).ok) return fail(JOURNAL_LOST);
+    if (isOver()) return OVER;
+    records.blockCount = blockCount;
     const journaled = await tellJournal(journal, {
       self,
       nodes: site.nodes,
       hasStarted: this.hasStarted,
       configuration,
       handover: handover!,
-      geometry: store.geometry,
     });
     if (isOver()) return OVER;
     if (!journaled) return fail(JOURNAL_LOST);
@@ -156,6 +167,14 @@ export class CopyAcceptance {
     replica.copy.policy = this.policy;
   }
 
+  /** Medium and records are as long as the device is going to be; else why not. */
+  async #makeRoom(blockCount: number): Promise<string | undefined> {
+    const { copy, journal } = this.#parts;
+    const resized = await copy.resize(blockCount);
+    if (!resized.ok) return resized.fault.message;
+    return (await journal.makeRoom(blockCount)).ok ? undefined : RECORDS_END;
+  }
+
   #tellResyncs({ learners }: Configuration, { differences }: Handover): void {
     const { trace } = this.#parts.options.ports;
     for (const [node, { full, map }] of differences)
@@ -163,5 +182,7 @@ export class CopyAcceptance {
   }
 }
 
+/** There is no space for the records of a device of that size, or their disk fails. */
+export const RECORDS_END = 'its records could not be enlarged';
 const JOURNAL_LOST = 'its journal could not be written';
 const OVER: Accepted = fail(undefined);

@@ -126,8 +126,7 @@ export class CopyKnowledge {
   }
 
   #emptyMap(): DirtyMap {
-    const { blockCount, blockLength } = this.#options.journalOptions;
-    return new DirtyMap(blockCount, blockLength);
+    return this.#options.journal.emptyMap();
   }
 }
 

@@ -10,6 +10,7 @@ import { SUPERBLOCK_FILE_LENGTH } from '../../cluster/superblock.ts';
 import { CutDisk, fates } from '../../journal/testing/cut-disk.ts';
 import { ManualClock } from '../../replication/testing/manual-clock.ts';
 import { type CopyIdentity, CopyRecords } from './copy-records.ts';
+import { sizeDocument, sizeIn } from './size.ts';
 
 const IDENTITY: CopyIdentity = {
   device: 'd'.repeat(32),
@@ -40,7 +41,8 @@ async function opened(disk: CutDisk, identity = IDENTITY, clock = new ManualCloc
 const kept = (records: CopyRecords) => ({
   standing: records.standing,
   history: records.history,
-  documents: records.documents,
+  // How large the device is, is told by the record of one that never grew, too.
+  documents: records.documents.filter(({ name }) => name !== 'size'),
   installedTerm: records.installedTerm,
   copyTerm: records.copyTerm,
   isBlank: records.isBlank,
@@ -85,6 +87,20 @@ test('a new copy is equal to those of all others, as if all had been stopped in 
     ],
     [false, true, 1, configuration(1), [1, 2]],
   );
+});
+
+test('how large the device is comes back, and is a document of its own, whatever the next process is told', async () => {
+  const disk = newDisk();
+  const created = await opened(disk);
+  assert.ok((await created.create(configuration(1))).ok);
+  const first = await opened(disk, { ...IDENTITY, blockCount: 7 });
+  assert.deepEqual([first.blockCount, sizeIn(first.documents)], [IDENTITY.blockCount, IDENTITY.blockCount]);
+  const grown = 3 * IDENTITY.blockCount;
+  first.blockCount = grown;
+  first.documents = [sizeDocument(grown, 500)];
+  assert.ok((await first.save()).ok);
+  const second = await opened(disk);
+  assert.deepEqual([second.blockCount, second.documents], [grown, [sizeDocument(grown, 500)]]);
 });
 
 test('everything that was saved comes back, and shows that the copy was not stopped', async () => {
@@ -201,11 +217,11 @@ test('who asks while a save is under way gets the next one, with everything chan
   assert.equal(records.sequence, 1);
   assert.ok((await second).ok && (await third).ok);
   assert.deepEqual([records.sequence, disk.calls], [2, 4], 'two saves for three');
-  assert.deepEqual((await opened(disk.afterCut(() => false))).documents, [document(40)]);
+  assert.deepEqual(kept(await opened(disk.afterCut(() => false))).documents, [document(40)]);
   const fourth = records.save();
   records.setDocument(document(50));
   assert.ok((await records.save()).ok && (await fourth).ok);
-  assert.deepEqual((await opened(disk.afterCut(() => false))).documents, [document(50)]);
+  assert.deepEqual(kept(await opened(disk.afterCut(() => false))).documents, [document(50)]);
 });
 
 test('it is known since when a save is under way, and when none is', async () => {

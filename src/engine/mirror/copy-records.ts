@@ -16,12 +16,14 @@ import type { Clock } from '../../ports/clock.ts';
 import type { Disk, DiskFault } from '../../ports/disk.ts';
 import { decodeDocuments, encodeDocuments } from './documents.ts';
 import type { KeptDocument } from './handover.ts';
+import { sizeDocument, sizeIn } from './size.ts';
 
 export interface CopyIdentity {
   readonly device: Uuid;
   readonly node: number;
   readonly copy: Uuid;
   readonly blockLength: number;
+  /** As the device is made; the record that is found says more. */
   readonly blockCount: number;
   readonly writePolicy: WritePolicy;
   readonly journal: JournalStrategy;
@@ -39,6 +41,8 @@ export class CopyRecords {
   standing: Standing = NOTHING;
   history: History = [];
   documents: readonly KeptDocument[] = [];
+  /** Blocks of the device as this copy serves it; where its journal lies depends on it. */
+  blockCount: number;
   installedTerm = 0;
   /** The last accepted term that included this copy. */
   copyTerm = 0;
@@ -63,6 +67,7 @@ export class CopyRecords {
     this.#file = new SuperblockFile(disk, offset);
     this.#identity = identity;
     this.#clock = clock;
+    this.blockCount = identity.blockCount;
   }
 
   get wasStopped(): boolean {
@@ -93,7 +98,9 @@ export class CopyRecords {
     this.standing = { promised: promisedTerm, accepted, bound, isOut, isDiverged };
     this.history = history;
     this.installedTerm = installedTerm;
-    this.documents = documents;
+    this.blockCount = superblock.blockCount;
+    const isSized = !hasCopy || sizeIn(documents) !== undefined;
+    this.documents = isSized ? documents : [...documents, sizeDocument(superblock.blockCount)];
     this.found = shutdown;
     this.shutdown = shutdown;
     this.isJournalTrusted = superblock.journal.isTrusted;
@@ -180,7 +187,7 @@ export class CopyRecords {
   }
 
   #superblock(): Superblock {
-    const { device, node, copy, blockLength, blockCount, writePolicy, journal } = this.#identity;
+    const { device, node, copy, blockLength, writePolicy, journal } = this.#identity;
     const { promised, accepted, bound, isOut, isDiverged } = this.standing;
     assert(promised >= accepted.term, 'what is accepted is promised');
     const isMember = accepted.members.includes(node);
@@ -199,7 +206,7 @@ export class CopyRecords {
       writePolicy,
       journal: { strategy: journal, isTrusted: this.isJournalTrusted },
       blockLength,
-      blockCount,
+      blockCount: this.blockCount,
       history: this.history,
     };
   }

@@ -18,7 +18,7 @@ import { type OnDocument, ToldDocuments } from './told-documents.ts';
 export interface DeviceDocumentsOptions {
   /** Data nodes. */
   readonly nodes: readonly number[];
-  readonly blockCount: number;
+  readonly blockCount: () => number;
   /** Without a document of settings. */
   readonly usual: Settings;
   readonly records: CopyRecords;
@@ -51,7 +51,7 @@ export class DeviceDocuments {
   /** Decides and changes while nothing else of the device changes on any member. */
   change(ticket: Ticket, name: DocumentName, decide: Decide, done: Changed): void {
     const everything = [
-      { lba: 0, blocks: this.#options.blockCount },
+      { lba: 0, blocks: this.#options.blockCount() },
       { lba: documentLba(name), blocks: 1 },
     ];
     const change = (): MaybeAsync<Result<Operation | undefined, DeviceFault>> =>

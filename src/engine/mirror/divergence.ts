@@ -12,7 +12,7 @@ export type Keep = (chunk: number, data: readonly Uint8Array[]) => Promise<boole
 
 /** The numbers of all chunks in `map`; undefined: one could not be read, or was not kept. */
 export async function keepChunks(
-  store: BlockDevice,
+  store: Pick<BlockDevice, 'geometry' | 'read'>,
   map: DirtyMap,
   keep: Keep,
 ): Promise<readonly number[] | undefined> {

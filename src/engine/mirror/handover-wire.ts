@@ -13,8 +13,9 @@ import {
   type Sized,
 } from '../../replication/operation-wire.ts';
 import { decodeDocuments, encodeDocuments } from './documents.ts';
-import type { Difference, Handover } from './handover.ts';
+import type { Difference, Handover, KeptDocument } from './handover.ts';
 import { decodeMap, encodeMap, mapLengthMax } from './map-wire.ts';
+import { sizeIn } from './size.ts';
 
 /** Data of all changes under way. */
 const PENDING_BYTES_MAX = 256 * 1024 * 1024;
@@ -29,11 +30,14 @@ export function createHandoverCodec(device: Sized): MessageCodec<Handover> {
   const operations = createOperationCodec(device);
   return {
     put: (to, handover) => putHandover(to, handover, operations),
-    get: (from) => getHandover(from, device, operations),
+    get: (from) => getHandover(from, device),
   };
 }
 
-/** Bytes of data that a handover may have. */
+/**
+ * Bytes of data that a handover may have. Changes under way never take half of what they may: there is room for the maps
+ * of a device that has grown by tens of TiB while the receiver was away.
+ */
 export function handoverDataMax(device: Sized): number {
   return PENDING_BYTES_MAX + DOCUMENT_BYTES_MAX + (MEMBERS_MAX + 1) * mapLengthMax(device);
 }
@@ -60,11 +64,13 @@ function putHandover(to: WireWriter, handover: Handover, operations: MessageCode
   if (suspects !== undefined) putDifference(to, SUSPECTS, suspects);
 }
 
-function getHandover(
-  from: WireReader,
-  device: Sized,
-  operations: MessageCodec<Operation>,
-): Handover | undefined {
+/** Whoever was away while the device grew is smaller than what it is told about. */
+function sizedBy(documents: readonly KeptDocument[], { geometry }: Sized): Sized {
+  const { blockLength } = geometry;
+  return { geometry: { blockLength, blockCount: sizeIn(documents) ?? geometry.blockCount } };
+}
+
+function getHandover(from: WireReader, receiver: Sized): Handover | undefined {
   const hasSuspects = (from.byte() & HAS_SUSPECTS) !== 0;
   const differenceCount = from.byte();
   const epochs = from.byte();
@@ -77,6 +83,8 @@ function getHandover(
   if (keptLength > DOCUMENT_BYTES_MAX || lamport > LAMPORT_MAX) return from.refuse('outOfRange');
   const documents = decodeDocuments(from.data(keptLength));
   if (documents === undefined) return from.refuse('outOfRange');
+  const device = sizedBy(documents, receiver);
+  const operations = createOperationCodec(device);
   const history = getHistory(from, epochs);
   const pending: Part[] = [];
   for (let left = from.rows(pendingCount, PART); left > 0; left--) {

@@ -75,9 +75,9 @@ function reportOf(handover: Handover | undefined, more: Partial<Report<Handover>
 /** Members 1 and 2 of the last configuration go on; 3 learns. */
 function merged(
   reports: readonly (readonly [number, Report<Handover>])[],
-  more: Partial<Choice> & { readonly writesUnlogged?: boolean } = {},
+  more: Partial<Choice> & { readonly writesUnlogged?: boolean; readonly growsTo?: number } = {},
 ): Handover {
-  const { writesUnlogged = false, ...changed } = more;
+  const { writesUnlogged = false, growsTo, ...changed } = more;
   const choice: Choice = {
     kind: 'go',
     base: configuration(20, [1, 2], [3]),
@@ -99,6 +99,7 @@ function merged(
     blockCount: BLOCKS,
     blockLength: BLOCK,
     writesUnlogged,
+    growsTo,
   });
 }
 

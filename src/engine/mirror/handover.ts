@@ -11,6 +11,7 @@ import { DirtyMap } from '../../journal/dirty-map.ts';
 import type { BaseEpoch } from '../../journal/journal.ts';
 import type { Part } from '../../replication/mutation-log.ts';
 import { type DocumentName, lamportOf, type Stamp, stampOf } from '../../replication/operation.ts';
+import { sizeDocument, sizeIn } from './size.ts';
 
 export interface KeptDocument {
   readonly name: DocumentName;
@@ -53,10 +54,13 @@ export interface MergeInput {
   readonly configuration: Configuration;
   /** All data nodes. */
   readonly nodes: readonly number[];
+  /** Where no document says how large the device is. */
   readonly blockCount: number;
   readonly blockLength: number;
   /** Copies write to their medium at once, and no log tells what they have under way. */
   readonly writesUnlogged: boolean;
+  /** Blocks that the device grows to with this configuration; undefined: it stays as it is. */
+  readonly growsTo: number | undefined;
 }
 
 export function merge(input: MergeInput): Handover {
@@ -67,13 +71,17 @@ export function merge(input: MergeInput): Handover {
     choice.sources.map((node) => promises.get(node)!.handover!),
     lamport,
   );
+  const holders = [...new Set([...choice.sources, ...choice.members])];
+  const documents = newestDocuments(holders.map((node) => promises.get(node)!.handover!));
+  const isGrowing = input.growsTo !== undefined && input.growsTo > (sizeIn(documents) ?? 0);
+  if (isGrowing) replace(documents, sizeDocument(input.growsTo, stampOf(lamport + pending.length + 1, 0)));
+  const sized = { ...input, blockCount: sizeIn(documents) ?? input.blockCount };
   const differences = new Map<number, Difference>();
   const lost = input.writesUnlogged ? lostAtOnce(input) : [];
   for (const node of nodes)
-    if (!configuration.members.includes(node)) differences.set(node, differenceOf(input, node, lost));
-  const holders = [...new Set([...choice.sources, ...choice.members])];
+    if (!configuration.members.includes(node)) differences.set(node, differenceOf(sized, node, lost));
   return {
-    lamport: lamport + pending.length,
+    lamport: lamport + pending.length + (isGrowing ? 1 : 0),
     history: lineage(
       [...choice.base.members, ...choice.base.learners, ...choice.members].map(
         (node) => promises.get(node)?.history ?? [],
@@ -82,7 +90,7 @@ export function merge(input: MergeInput): Handover {
     pending,
     sequence: 0,
     copyTerm: 0,
-    documents: newestDocuments(holders.map((node) => promises.get(node)!.handover!)),
+    documents,
     differences,
     suspects: undefined,
   };
@@ -130,6 +138,12 @@ function newestDocuments(holders: readonly Handover[]): KeptDocument[] {
       if (document.revision > (newest.get(document.name)?.revision ?? -1))
         newest.set(document.name, document);
   return [...newest.values()];
+}
+
+function replace(documents: KeptDocument[], by: KeptDocument): void {
+  const at = documents.findIndex(({ name }) => name === by.name);
+  if (at < 0) documents.push(by);
+  else documents[at] = by;
 }
 
 /** Everything that anyone who counts knows of `node`, and what it says of itself. */

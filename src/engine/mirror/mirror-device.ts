@@ -33,10 +33,18 @@ export class MirrorDevice implements BlockDevice {
   /** This node's own copy, for what needs no other: its provisioning. */
   readonly #store: BlockDevice;
   #node: MirrorNode | undefined;
+  /** As the device is on every node that serves it; the store may be longer. */
+  #geometry: Geometry;
 
   constructor(store: BlockDevice, clock: Clock) {
     this.#store = store;
     this.#clock = clock;
+    this.#geometry = store.geometry;
+  }
+
+  /** The device is so long everywhere. */
+  resized(blockCount: number): void {
+    if (blockCount !== this.#geometry.blockCount) this.#geometry = { ...this.#store.geometry, blockCount };
   }
 
   attach(node: MirrorNode): void {
@@ -48,7 +56,7 @@ export class MirrorDevice implements BlockDevice {
   }
 
   get geometry(): Geometry {
-    return this.#store.geometry;
+    return this.#geometry;
   }
 
   get writeCache(): WriteCache {

@@ -10,7 +10,7 @@ import { crc32c } from '../../base/crc32c.ts';
 import { SUPERBLOCK_FILE_LENGTH } from '../../cluster/superblock.ts';
 import { journalLength } from '../../journal/journal.ts';
 import { CutDisk } from '../../journal/testing/cut-disk.ts';
-import type { BlockDevice } from '../../ports/block-device.ts';
+import type { GrowableDevice } from '../../ports/block-device.ts';
 import { ManualClock } from '../../replication/testing/manual-clock.ts';
 import { platformCrypto } from '../../runtime/crypto.ts';
 import { createRamStore } from '../../store/ram-store.ts';
@@ -27,16 +27,16 @@ const COPY = 'c'.repeat(32);
 function stickyStore() {
   const store = createRamStore({ blockLength: BLOCK, blockCount: BLOCKS });
   const state = { isStuck: false, letGo: () => undefined as void };
-  const write: BlockDevice['write'] = async (...words) => {
+  const write: GrowableDevice['write'] = async (...words) => {
     if (state.isStuck) await new Promise<void>((go) => (state.letGo = go));
     return store.write(...words);
   };
-  return { store: Object.assign(Object.create(store) as BlockDevice, { write }), state };
+  return { store: Object.assign(Object.create(store) as GrowableDevice, { write }), state };
 }
 
 async function hostAlone(
   clock: ManualClock,
-  store: BlockDevice,
+  store: GrowableDevice,
   dropped: string[],
   reopen: () => Promise<Result<void, string>> = () => Promise.resolve(ok(undefined)),
 ) {
@@ -65,6 +65,7 @@ async function hostAlone(
     slotCount: 64,
     confirmsReads: false,
     store,
+    blockCount: BLOCKS,
     records,
     served,
     reopen,

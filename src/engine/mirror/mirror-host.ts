@@ -8,11 +8,12 @@
  * Invariant: of one copy at most one MirrorNode is alive; the next begins when everything of the last has ended.
  */
 
+import { assert } from '../../base/assert.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
 import type { Uuid } from '../../base/uuid.ts';
 import type { Site } from '../../cluster/configuration.ts';
 import type { JournalStrategy } from '../../journal/recovery.ts';
-import type { BlockDevice } from '../../ports/block-device.ts';
+import type { GrowableDevice } from '../../ports/block-device.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Crc32c, Crypto } from '../../ports/crypto.ts';
 import type { Disk } from '../../ports/disk.ts';
@@ -21,6 +22,7 @@ import type { Trace } from '../../ports/trace.ts';
 import type { VoteStore } from '../../ports/vote-store.ts';
 import type { WritePolicy } from '../../replication/ports.ts';
 import { hexText } from '../hex.ts';
+import { decodeSize } from './size.ts';
 import type { MirrorDevice } from './mirror-device.ts';
 import { MirrorNode } from './mirror-node.ts';
 import { type LinkStatistics, type PartnerEvents, PartnerLinks } from './partner-links.ts';
@@ -41,7 +43,9 @@ export interface MirrorHostOptions {
   /** Inside a machine whose clock may stand still. */
   readonly confirmsReads: boolean;
   /** The copy; of a witness: memory of the same size, which nothing is written to. */
-  readonly store: BlockDevice;
+  readonly store: GrowableDevice;
+  /** Of a copy that is made now; the records of one that is there say more. */
+  readonly blockCount: number;
   /** Superblock and journal. */
   readonly records: Disk;
   /** Opens the disks beneath both again, after the copy has failed; the fault is a clause for people. */
@@ -94,6 +98,8 @@ export class MirrorHost {
   #delayMs = REOPEN_MS;
   #isStopping = false;
   #opening: Promise<void> | undefined;
+  /** Initiators may have been told how large the device is. */
+  #isSized = false;
 
   constructor(options: MirrorHostOptions) {
     this.#options = options;
@@ -118,6 +124,15 @@ export class MirrorHost {
   /** Answers when the records were read; what is wrong with them is a sentence. */
   async start(): Promise<Result<void, string>> {
     return this.#open();
+  }
+
+  /** As `MirrorNode.grow`, in bytes. */
+  async grow(bytes: number): Promise<Result<void, string>> {
+    const { node } = this;
+    const { blockLength } = this.#options.store.geometry;
+    if (node === undefined) return fail('the copy of this node is not open: ask another node');
+    assert(bytes % blockLength === 0, 'whole blocks');
+    return node.grow(bytes / blockLength);
   }
 
   /** Sessions are over before. True: the next start may rely on what is on the disks. */
@@ -152,6 +167,7 @@ export class MirrorHost {
       slotCount: this.#options.slotCount,
       confirmsReads: this.#options.confirmsReads,
       store,
+      blockCount: this.#options.blockCount,
       records,
       copyId,
       votes,
@@ -171,11 +187,14 @@ export class MirrorHost {
         dropSessions: (reason) => events.dropSessions(reason),
         onFailed: (reason) => this.#failed(reason),
         onChanged: () => events.onChanged(),
-        onDocument: (name, bytes) => events.onDocument(name, bytes),
+        onDocument: (name, bytes) => {
+          const size = name === 'size' ? decodeSize(bytes) : undefined;
+          if (size !== undefined) this.#resized(size);
+          events.onDocument(name, bytes);
+        },
       },
     });
     if (node === undefined) return fail('its records cannot be read, or a later version has written them');
-    const { blockCount, blockLength } = store.geometry;
     const links = new PartnerLinks({
       self,
       device,
@@ -186,7 +205,7 @@ export class MirrorHost {
       createWire: () =>
         new MirrorWire({
           sender: { node: self, device },
-          device: { geometry: { blockCount, blockLength } },
+          device: node,
           crc32c,
         }),
       events: this.#eventsOf(node),
@@ -195,9 +214,16 @@ export class MirrorHost {
     this.#running = { node, links };
     this.#openedAt = clock.now();
     this.#failure = undefined;
+    // Later it is told, with the first configuration: what records say may never have been everywhere.
+    if (!this.#isSized) this.#resized(node.geometry.blockCount);
     this.#options.served.attach(node);
     events.attached(node);
     return ok(undefined);
+  }
+
+  #resized(blockCount: number): void {
+    this.#isSized = true;
+    this.#options.served.resized(blockCount);
   }
 
   #detach(): void {

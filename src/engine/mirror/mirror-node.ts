@@ -22,7 +22,7 @@ import type { Beat, Control, Proposal, Report } from '../../cluster/messages.ts'
 import { BEAT_MS, SLOW_MS, STALL_MS } from '../../cluster/times.ts';
 import { SUPERBLOCK_FILE_LENGTH } from '../../cluster/superblock.ts';
 import { Journal, type JournalOptions } from '../../journal/journal.ts';
-import type { DeviceFault, Ticket } from '../../ports/block-device.ts';
+import type { DeviceFault, Geometry, Ticket } from '../../ports/block-device.ts';
 import type { ReplicaBody, ReplicaMessage } from '../../replication/messages.ts';
 import { documentLba, type DocumentName, type Stamp } from '../../replication/operation.ts';
 import { Replica } from '../../replication/replica.ts';
@@ -32,9 +32,11 @@ import { CopyRecords } from './copy-records.ts';
 import { faultText } from './fault-text.ts';
 import { keepChunks, type Keep } from './divergence.ts';
 import { DeviceDocuments } from './device-documents.ts';
+import { Growth } from './growth.ts';
 import { type Handover, lamportOfDocuments, merge } from './handover.ts';
 import type { MirrorOptions } from './mirror-options.ts';
 import type { Settings, SettingsFault } from './settings.ts';
+import { SizedCopy } from './sized-copy.ts';
 import { type MirrorState, stateOf } from './state.ts';
 import { createVoterRoute, type VoterRoute } from './voter-route.ts';
 
@@ -51,6 +53,8 @@ export class MirrorNode {
   readonly #route: VoterRoute;
   readonly #acceptance: CopyAcceptance;
   readonly #documents: DeviceDocuments;
+  readonly #copy: SizedCopy;
+  readonly #growth: Growth;
   #tickedAt: number;
   #isOver = false;
   /** What only this copy holds after a split brain has been kept elsewhere. */
@@ -58,18 +62,20 @@ export class MirrorNode {
 
   static async open(options: MirrorOptions): Promise<MirrorNode | undefined> {
     const { store, device, self, site, records: disk } = options;
-    const { blockCount, blockLength } = store.geometry;
+    const { blockLength } = store.geometry;
     const identity = {
       device,
       node: self,
       copy: options.copyId,
       blockLength,
-      blockCount,
+      blockCount: options.blockCount ?? store.geometry.blockCount,
       writePolicy: options.policy,
       journal: options.journal,
     };
     const records = new CopyRecords(disk, 0, identity, options.ports.clock);
     if (!(await records.load())) return undefined;
+    const { blockCount } = records;
+    if (blockCount > store.geometry.blockCount) return undefined;
     const journalOptions: JournalOptions = {
       strategy: options.journal,
       device,
@@ -98,9 +104,10 @@ export class MirrorNode {
     this.#journal = journal;
     this.#knowledge = knowledge;
     this.#tickedAt = ports.clock.now();
+    this.#copy = new SizedCopy(options.store, records.blockCount);
     this.#documents = new DeviceDocuments({
       nodes: site.nodes,
-      blockCount: options.store.geometry.blockCount,
+      blockCount: () => this.#copy.geometry.blockCount,
       usual: {
         order: site.nodes,
         policy: options.policy,
@@ -117,9 +124,18 @@ export class MirrorNode {
       options,
       records,
       journal,
+      copy: this.#copy,
       replica: this.replica,
       documents: this.#documents,
       isOver,
+    });
+    this.#growth = new Growth({
+      clock: ports.clock,
+      replica: this.replica,
+      membership: () => this.membership,
+      copy: this.#copy,
+      journal,
+      onCopyFailed: (reason) => this.#fail(reason),
     });
     this.#route = createVoterRoute(options, this);
     this.membership = new Membership<Handover>({
@@ -184,6 +200,19 @@ export class MirrorNode {
     this.#documents.changeSettings(ticket, change, done);
   }
 
+  /** What this copy is part of, as long as it is to this copy. */
+  get geometry(): Geometry {
+    return this.#copy.geometry;
+  }
+
+  /**
+   * An administrator makes the device larger, in blocks: answers when it is so on every node that serves it, or why not, as
+   * a clause for people, and nothing has changed (unless the clause says that this is not known).
+   */
+  grow(blockCount: number): Promise<Result<void, string>> {
+    return this.#growth.grow(blockCount);
+  }
+
   onBeat(from: number, beat: Beat, onSync: boolean): ReturnType<Membership<Handover>['onBeat']> {
     return this.#isOver ? undefined : this.membership.onBeat(from, beat, onSync);
   }
@@ -211,7 +240,7 @@ export class MirrorNode {
     if (this.membership.role !== 'diverged') return undefined;
     const { map, full } = this.#knowledge.divergence(this.replica, this.#acceptance.hasStarted);
     if (full !== undefined) map.markAll();
-    const chunks = await keepChunks(this.#options.store, map, keep);
+    const chunks = await keepChunks(this.#copy, map, keep);
     this.#hasKept = chunks !== undefined && !this.#isOver && this.membership.role === 'diverged';
     return this.#hasKept ? chunks : undefined;
   }
@@ -251,12 +280,14 @@ export class MirrorNode {
     // A configuration that is being accepted begins writes.
     await this.membership.settled();
     await this.replica.quiesce();
+    await this.#copy.settled();
     await this.#records.settled();
   }
 
   /** Nothing of this object happens any more: its process has died, or its copy is opened again. */
   abandon(): void {
     this.#isOver = true;
+    this.#growth.stop();
     this.#route.close();
   }
 
@@ -275,15 +306,16 @@ export class MirrorNode {
       this.membership.retire('its records cannot be written');
     }
     this.membership.tick();
+    this.#growth.tick();
     this.replica.tick();
   }
 
   #replicaPorts(): ConstructorParameters<typeof Replica>[1] {
-    const { ports, store } = this.#options;
+    const { ports } = this.#options;
     return {
       clock: ports.clock,
       trace: ports.trace,
-      store,
+      store: this.#copy,
       journal: this.#journal,
       digest: ports.digest,
       send: (to, body) => this.#send(to, body),
@@ -305,13 +337,13 @@ export class MirrorNode {
       documentReadable: (name, bytes, revision) => {
         if (!this.#isOver) this.#documents.told.readable(name, bytes, revision);
       },
+      makeRoom: (blockCount) => this.#growth.makeRoom(blockCount),
       onCopyFailed: (fault) => this.#fail(faultText(fault)),
     };
   }
 
   #membershipPorts(): MembershipPorts<Handover> {
     const { ports, site } = this.#options;
-    const { blockCount, blockLength } = this.#options.store.geometry;
     return {
       clock: ports.clock,
       trace: ports.trace,
@@ -336,8 +368,8 @@ export class MirrorNode {
           promises,
           configuration,
           nodes: site.nodes,
-          blockCount,
-          blockLength,
+          ...this.#copy.geometry,
+          growsTo: this.#growth.with(choice.base, configuration),
           writesUnlogged: this.#acceptance.policy === 'through' && this.#options.journal !== 'continuous',
         }),
       accept: (proposal, standing) => this.#accept(proposal, standing),
@@ -410,6 +442,7 @@ export class MirrorNode {
       ports.onChanged();
     }
     ports.onDocument(name, bytes);
+    if (name === 'size') ports.onChanged();
   }
 
   #report(withHandover: boolean): CopyReport<Handover> {
@@ -434,6 +467,7 @@ export class MirrorNode {
   async #install(configuration: Configuration, standing: Standing): Promise<void> {
     if (this.#isOver) return;
     this.#acceptance.install(configuration, standing);
+    this.#growth.installed(configuration.term);
     this.#options.ports.onChanged();
     // So that who is alone knows after a restart that it need not ask anyone.
     await this.#save(standing);
@@ -443,6 +477,7 @@ export class MirrorNode {
     if (this.#isOver || this.membership.hasFailed) return false;
     this.#options.ports.trace('error', 'mirror.copy.failed', { reason });
     this.membership.fail(reason);
+    this.#growth.stop();
     this.#options.ports.onFailed(reason);
     return false;
   }

@@ -4,7 +4,7 @@ import type { Uuid } from '../../base/uuid.ts';
 import type { Site } from '../../cluster/configuration.ts';
 import type { Beat, Control } from '../../cluster/messages.ts';
 import type { JournalStrategy } from '../../journal/recovery.ts';
-import type { BlockDevice } from '../../ports/block-device.ts';
+import type { GrowableDevice } from '../../ports/block-device.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Disk } from '../../ports/disk.ts';
 import type { Trace } from '../../ports/trace.ts';
@@ -25,7 +25,9 @@ export interface MirrorOptions {
   readonly slotCount: number;
   /** Inside a machine whose clock may stand still. */
   readonly confirmsReads: boolean;
-  readonly store: BlockDevice;
+  readonly store: GrowableDevice;
+  /** Of a new copy; the length of the medium unless told. The records of one that is there say more. */
+  readonly blockCount?: number | undefined;
   /** Superblock and journal. */
   readonly records: Disk;
   readonly copyId: Uuid;

@@ -20,6 +20,7 @@ const RESERVE_6 = [0x16];
 const READ = [0x28, 0, 0, 0, 0, 0, 0, 0, 1, 0];
 const WRITE = [0x2a, 0, 0, 0, 0, 0, 0, 0, 1, 0];
 const REPORT_GROUPS = [0xa3, 0x2a, 0, 0, 0, 0, 0, 0, 255, 0];
+const READ_CAPACITY = [0x25, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 const CONFLICT = 'status 18';
 
 class Stage {
@@ -250,4 +251,28 @@ test('a node whose copy is not open tells of its own paths only that they are un
   unit.attach(node);
   assert.deepEqual(await stage.attentions(1), ['6/2a/06']);
   assert.equal(await stage.run(1, READ), 'good');
+});
+
+test('the device grows: its initiators hear it once through each node, and reach its new blocks through all', async () => {
+  const stage = new Stage();
+  await stage.begin();
+  const lastBlock = async (node: number): Promise<number> =>
+    Number.parseInt((await stage.data(node, READ_CAPACITY)).slice(0, 8), 16);
+  const behind = [0x2a, 0, 0, 0, 1, 2, 0, 0, 1, 0];
+  assert.deepEqual([await lastBlock(1), await stage.run(2, behind, new Uint8Array(BLOCK))], [255, '5/21/00']);
+  let grown: unknown;
+  void stage.nodes
+    .get(2)!
+    .node.grow(300)
+    .then((result) => (grown = result));
+  await stage.until(
+    () => grown !== undefined && NODES.every((node) => stage.nodes.get(node)!.node.state.isServing),
+  );
+  assert.deepEqual(grown, { ok: true, value: undefined });
+  for (const node of NODES) {
+    assert.deepEqual(await stage.attentions(node), ['6/2a/09']);
+    assert.equal(await lastBlock(node), 299);
+    assert.equal(await stage.run(node, behind, new Uint8Array(BLOCK).fill(node)), 'good');
+  }
+  assert.equal(await stage.data(1, [0x28, ...behind.slice(1)]), Buffer.alloc(BLOCK, 3).toString('hex'));
 });

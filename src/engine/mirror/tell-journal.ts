@@ -1,9 +1,7 @@
 /** What the journal of a copy has to know, durably, before a configuration is accepted: who is absent, and since when. */
 
 import type { Configuration } from '../../cluster/configuration.ts';
-import { DirtyMap } from '../../journal/dirty-map.ts';
 import type { Journal } from '../../journal/journal.ts';
-import type { Geometry } from '../../ports/block-device.ts';
 import type { Handover } from './handover.ts';
 
 export interface JournalNews {
@@ -14,7 +12,6 @@ export interface JournalNews {
   readonly hasStarted: boolean;
   readonly configuration: Configuration;
   readonly handover: Handover;
-  readonly geometry: Geometry;
 }
 
 /** False: it could not be made durable. */
@@ -36,7 +33,7 @@ type Touched = readonly { readonly lba: number; readonly blocks: number }[];
 
 async function begin(
   journal: Journal,
-  { configuration, handover, geometry }: JournalNews,
+  { configuration, handover }: JournalNews,
   others: readonly number[],
   touched: Touched,
 ): Promise<boolean> {
@@ -44,7 +41,7 @@ async function begin(
   const maps = absent.map((node) => {
     const { base, map: known } = handover.differences.get(node)!;
     for (const { lba, blocks } of touched) known.mark(lba, blocks);
-    const map = new DirtyMap(geometry.blockCount, geometry.blockLength);
+    const map = journal.emptyMap();
     map.union(known);
     return [node, { base, map }] as const;
   });

@@ -37,6 +37,7 @@ import {
 } from './frame.ts';
 import type { Handover } from './handover.ts';
 import { createHandoverCodec, handoverDataMax } from './handover-wire.ts';
+import { BLOCK_COUNT_MAX } from './size.ts';
 
 /** What a channel carries. */
 export type ChannelMessage =
@@ -96,7 +97,7 @@ export class MirrorWire {
 
   constructor(options: MirrorWireOptions) {
     this.#options = options;
-    this.#replica = createReplicaCodec(options.device);
+    this.#replica = createReplicaCodec(ofAnySize(options.device));
     this.#control = createControlCodec(createHandoverCodec(options.device));
   }
 
@@ -268,6 +269,12 @@ export class MirrorWire {
     sealFrame({ kind, version: this.#version }, frame, this.#options.crc32c);
     return [frame.head, ...frame.data];
   }
+}
+
+/** Who comes back, with an old disk perhaps, is told about blocks that it has not, before it is known to have been away. */
+function ofAnySize(device: Sized): Sized {
+  const { blockLength } = device.geometry;
+  return { geometry: { blockLength, blockCount: BLOCK_COUNT_MAX } };
 }
 
 function limitOf(kind: FrameKind, device: Sized): FrameLimit {

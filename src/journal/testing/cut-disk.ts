@@ -6,7 +6,7 @@
 import { DONE, fail, type MaybeAsync, ok, type Result } from '../../base/result.ts';
 import { copyTo, lengthOf } from '../../base/segments.ts';
 import type { Loan } from '../../ports/block-device.ts';
-import type { Disk, DiskFault } from '../../ports/disk.ts';
+import type { Disk, DiskFault, GrowFault } from '../../ports/disk.ts';
 
 const SECTOR = 512;
 
@@ -15,14 +15,13 @@ const NEVER = new Promise<never>(() => {});
 
 export class CutDisk implements Disk {
   readonly name = 'cut';
-  readonly length: number;
   readonly readOnly = false;
   readonly punchGranularity = 0;
   readonly physicalSectorLength = SECTOR;
   /** What reads see. */
-  readonly bytes: Uint8Array;
+  bytes: Uint8Array;
   /** What a power cut leaves of it at least. */
-  readonly durable: Uint8Array;
+  durable: Uint8Array;
   /** Writes and flushes so far. */
   calls = 0;
   /** The call in which the power goes, the write of that call included in what may arrive. */
@@ -39,10 +38,27 @@ export class CutDisk implements Disk {
   constructor(content: number | Uint8Array) {
     this.bytes = typeof content === 'number' ? new Uint8Array(content) : content.slice();
     this.durable = this.bytes.slice();
-    this.length = this.bytes.length;
     this.cut = new Promise((goes) => {
       this.#goes = goes;
     });
+  }
+
+  get length(): number {
+    return this.bytes.length;
+  }
+
+  /** Durable at once, or not at all. */
+  grow(from: number, length: number): Promise<Result<void, GrowFault>> {
+    this.calls += 1;
+    if (this.calls > this.cutAt) return NEVER;
+    if (this.calls === this.failAt) return Promise.resolve(fail({ kind: 'noSpace', offset: from }));
+    const longest = Math.max(length, this.length);
+    for (const key of ['bytes', 'durable'] as const) {
+      const grown = new Uint8Array(longest);
+      grown.set(this[key].subarray(0, from));
+      this[key] = grown;
+    }
+    return this.calls === this.cutAt ? this.#powerGoes() : Promise.resolve(DONE);
   }
 
   /** The disk after a power cut: `arrives` decides for each sector that was written and not flushed. */

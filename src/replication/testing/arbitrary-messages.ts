@@ -71,6 +71,12 @@ export function replicaMessage(size: Size): fc.Arbitrary<ReplicaMessage> {
         fc.integer({ min: 1, max: 5 }).chain((blocks) => pieces(blocks * blockLength)),
       ),
     }),
+    fc.record({ kind: one('makeRoom'), id: count, blockCount: count }),
+    fc.record({
+      kind: one('roomMade'),
+      id: count,
+      reason: fc.oneof(nothing, fc.string({ unit: 'grapheme' })),
+    }),
     fc.record({ kind: one('offer'), chunks: fc.array(chunk) }),
     fc.record({
       kind: one('want'),

@@ -77,6 +77,7 @@ export class Node {
   mayServe = true;
   isCongested = false;
   records = 1;
+  roomFor: (blockCount: number) => string | undefined = () => undefined;
   noted: () => MaybeAsync<Result<void, DeviceFault>> = () => DONE;
 
   constructor(set: ReplicaSet, self: number) {
@@ -95,6 +96,7 @@ export class Node {
         return DONE;
       },
       documentReadable: (name, bytes, revision) => void this.told.push(`${name} ${bytes.join()} ${revision}`),
+      makeRoom: (blockCount) => Promise.resolve(this.roomFor(blockCount)),
       onCopyFailed: (fault) => void this.failures.push(fault),
       digest: (data) => `${lengthOf(data)} ${data.map((part) => part.join('')).join('')}`,
     };

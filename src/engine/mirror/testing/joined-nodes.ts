@@ -15,6 +15,7 @@ import { MirrorNode } from '../mirror-node.ts';
 import type { MirrorPorts } from '../mirror-options.ts';
 import { MirrorUnit } from '../mirror-unit.ts';
 import type { ChannelMessage } from '../wire.ts';
+import { decodeSize } from '../size.ts';
 import { createPost, join } from './wires.ts';
 
 export interface JoinedOptions {
@@ -78,7 +79,11 @@ export async function joinNodes(options: JoinedOptions): Promise<ReadonlyMap<num
       },
       sendReplica: (to, message) => channels.get(`${self}>${to}`)?.send({ kind: 'replica', message }),
       onChanged: () => unit.onChanged(),
-      onDocument: (name, bytes) => unit.onDocument(name, bytes),
+      onDocument: (name, bytes) => {
+        const size = name === 'size' ? decodeSize(bytes) : undefined;
+        if (size !== undefined) device.resized(size);
+        unit.onDocument(name, bytes);
+      },
       ...options.portsOf?.(self),
     };
     // oxlint-disable-next-line no-await-in-loop -- a handful

@@ -1,0 +1,59 @@
+/** What the copy of a node holds, as numbers: in its cache, or else on its medium. */
+
+import type { MirrorNode } from '../../src/engine/mirror/mirror-node.ts';
+import { decodeBlock } from '../../src/judge/block-codec.ts';
+import type { SectorPart } from '../disk-port.ts';
+import type { Medium } from '../medium.ts';
+import type { WorkloadShape } from '../worker.ts';
+import { lbaOf, newBlocksOf, newLbaOf } from './mirror-layout.ts';
+import type { RamCache } from './ram-cache.ts';
+
+export interface ContentParts {
+  readonly medium: Pick<Medium<SectorPart>, 'read'>;
+  readonly shape: WorkloadShape;
+  /** Undefined while the process is down. */
+  readonly process: () => { readonly node: MirrorNode; readonly cache: RamCache | undefined } | undefined;
+}
+
+export class CopyContent {
+  readonly #parts: ContentParts;
+
+  constructor(parts: ContentParts) {
+    this.#parts = parts;
+  }
+
+  all(blocks: number): number[] {
+    return Array.from({ length: blocks }, (_, block) => this.#valueAt(lbaOf(block, this.#parts.shape)));
+  }
+
+  /** The same; undefined where a change is on its way, as far as the node knows. */
+  settled(blocks: number): (number | undefined)[] {
+    return Array.from({ length: blocks }, (_, block) => this.#settledAt(lbaOf(block, this.#parts.shape)));
+  }
+
+  /** Likewise, of the blocks that the device has got since it was made. */
+  settledNew(): (number | undefined)[] {
+    const length = newBlocksOf(this.#parts.process()?.node.geometry.blockCount ?? 0);
+    return Array.from({ length }, (_, index) => this.#settledAt(newLbaOf(index)));
+  }
+
+  /** Without what is in the cache. */
+  onMedium(block: number): number {
+    return this.#mediumAt(lbaOf(block, this.#parts.shape));
+  }
+
+  #settledAt(lba: number): number | undefined {
+    const log = this.#parts.process()?.node.replica.log;
+    return log?.unreadable(lba, 1) === undefined ? this.#valueAt(lba) : undefined;
+  }
+
+  #mediumAt(lba: number): number {
+    const bytes = this.#parts.medium.read(lba)?.bytes;
+    return bytes === undefined ? 0 : decodeBlock(bytes);
+  }
+
+  #valueAt(lba: number): number {
+    const bytes = this.#parts.process()?.cache?.peek(lba);
+    return bytes === undefined ? this.#mediumAt(lba) : decodeBlock(bytes);
+  }
+}
