@@ -178,3 +178,17 @@ test('a punched sector is a hole, and a replaced disk holds what the other one h
   disk.medium.replace(new Map());
   assert.ok(content().every((value) => value === 0));
 });
+
+test('a disk that is opened anew shows what it holds, whatever a failed flush has left behind', () => {
+  for (let seed = 1; seed <= 100; seed++) {
+    const { ask, crash, content, disk } = createRig(seed);
+    ask(write(0, 1));
+    disk.conditions.flushError = 1;
+    ask(FLUSH);
+    disk.conditions.flushError = 0;
+    disk.reopen();
+    const shown = content()[0];
+    crash('power');
+    assert.equal(content()[0], shown);
+  }
+});

@@ -72,6 +72,8 @@ export interface SimulatedDisk<V> {
   release(): void;
   /** `process`: the page cache lives on. `power`: it does not. Call it with the host's crash. */
   crash(how: 'process' | 'power'): void;
+  /** As `ReopenableDisk.reopen`, and as each new process does. */
+  reopen(): void;
   /** What was durable when `keepCopy` was called last: an old disk to put in its place. */
   readonly keptCopy: ReadonlyMap<number, V>;
   keepCopy(): void;
@@ -188,6 +190,7 @@ export function createDisk<V>(options: DiskOptions<V>): SimulatedDisk<V> {
       stuck = [];
       if (how === 'power') medium.powerLoss(random);
     },
+    reopen: () => medium.reopen(),
     get keptCopy() {
       return kept;
     },

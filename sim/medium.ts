@@ -26,6 +26,8 @@ export interface Medium<V> {
   flush(mark: number): void;
   failFlush(mark: number, random: Prng): void;
   powerLoss(random: Prng): void;
+  /** Opened anew: what reads showed after a failed flush is forgotten. */
+  reopen(): void;
   /** Changes what is durable, silently. */
   rot(sector: number, value: V | undefined): void;
   /** Sectors that hold something durable or cached. */
@@ -114,6 +116,7 @@ export function createMedium<V>(): Medium<V> {
       }
     },
     powerLoss,
+    reopen: () => clean.clear(),
     rot(sector, value) {
       settle(sector, value);
     },

@@ -360,6 +360,7 @@ export class MirrorHost {
 
   async #open(start: number): Promise<void> {
     const { drawn, host, parts, random, digest, votes } = this.#options;
+    for (const { device } of [this.#data, this.#records]) device.reopen();
     const flat = openFlatStore({ disk: this.#data, blockLength: BLOCK_LENGTH, writeCache: 'back' });
     assert(flat.ok, 'the data disk is whole blocks');
     const cache = drawn.policy === 'back' ? createRamCache(flat.value, host.clock, random) : undefined;
