@@ -6,11 +6,13 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { open } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { type ClusterNode, startCluster } from './cluster.ts';
 
 const run = promisify(execFile);
+const PROGRAM = resolve(import.meta.dirname, '../../bin/lockstep');
 const LIMIT_MS = 120_000;
 const COMMAND_MS_MAX = 20_000;
 /** Takes three seconds; a busy machine gets more. */
@@ -38,6 +40,24 @@ async function ioAfterLoss(node: ClusterNode, ...commands: readonly string[]): P
   }
 }
 
+interface LinkLine {
+  readonly roundTripMs?: number;
+  readonly bytesPerSecond?: number;
+  readonly fault?: string;
+}
+
+/** What `lockstep cluster check` says; its exit status has to be 1 where a link does not work. */
+async function checkLinks({ image }: ClusterNode): Promise<readonly LinkLine[]> {
+  const args = ['cluster', 'check', '--config', join(dirname(image), 'node.toml'), '--json'];
+  const { stdout, code } = await run(PROGRAM, args, { timeout: COMMAND_MS_MAX }).then(
+    ({ stdout: text }) => ({ stdout: text, code: 0 }),
+    (error: { readonly stdout: string; readonly code: number }) => error,
+  );
+  const { links } = JSON.parse(stdout) as { links: readonly LinkLine[] };
+  assert.equal(code, links.some(({ fault }) => fault !== undefined) ? 1 : 0);
+  return links;
+}
+
 async function expectEqual(a: ClusterNode, b: ClusterNode): Promise<void> {
   const [first, second] = await Promise.all([open(a.image), open(b.image)]);
   const { size } = await first.stat();
@@ -58,7 +78,13 @@ test('what is written through one of two nodes is read through the other, whiche
   await io(b, 'read -P 1 0 1M', 'read -P 2 3M 64k', 'write -P 3 512k 4k');
   await io(a, 'read -P 3 512k 4k', 'read -P 1 516k 4k');
 
+  const links = await checkLinks(a);
+  assert.equal(links.length, 2);
+  for (const link of links)
+    assert.ok(link.roundTripMs! > 0 && link.bytesPerSecond! > PIECE, JSON.stringify(link));
+
   b.kill();
+  for (const { fault } of await checkLinks(a)) assert.match(fault!, /cannot be reached: .*ECONNREFUSED/);
   await ioAfterLoss(a, 'write -P 4 8M 2M', 'discard 0 64k');
   await b.start();
   await cluster.together([a, b], 2);
