@@ -94,6 +94,7 @@ class FileDisk implements ReopenableDisk {
   }
 
   grow(from: number, length: number, reserve: boolean): Promise<Result<void, GrowFault>> {
+    if (this.#closed !== undefined) return Promise.resolve(fail(this.#closed));
     return this.#counted(
       this.#file.blockDevice ? this.#growOnto(from, length) : this.#lengthen(from, length, reserve),
     );

@@ -134,7 +134,12 @@ test('a disk that is opened again has what it had, is locked, and is none while 
   renameSync(path, `${path}.gone`);
   assert.match(await expectFault(disk.reopen()), /does not exist/);
   // oxlint-disable-next-line no-await-in-loop -- each
-  for (const answer of [disk.read(0, 512), disk.write(0, [new Uint8Array(512)]), disk.flush()])
+  for (const answer of [
+    disk.read(0, 512),
+    disk.write(0, [new Uint8Array(512)]),
+    disk.flush(),
+    disk.grow(0, disk.length, false),
+  ])
     assert.equal((await expectFault(answer as ReturnType<typeof disk.flush>)).kind, 'ioError');
   renameSync(`${path}.gone`, path);
   await expectOk(disk.reopen());
