@@ -115,7 +115,12 @@ async function adviseOnLinks(plan: NodePlan, device: string): Promise<void> {
   const { cluster } = plan;
   const part = [...plan.devices, ...plan.witnessed].find(({ name }) => name === device);
   if (cluster === undefined || part === undefined || !('site' in part)) return;
-  const { links, advice } = await checkLinks({ ...plan, cluster }, part.site.nodes);
+  const checked = await checkLinks({ ...plan, cluster }, part.site.nodes);
+  if (!checked.ok) {
+    process.stderr.write(`lockstep: advice: The links could not be measured: ${checked.fault}.\n`);
+    return;
+  }
+  const { links, advice } = checked.value;
   const away = [...new Set(links.flatMap(({ partner, measured }) => (measured.ok ? [] : [partner])))];
   for (const sentence of advice) process.stderr.write(`lockstep: advice: ${sentence}\n`);
   if (away.length > 0)
@@ -196,8 +201,10 @@ async function clusterCheck(options: { readonly config: string; readonly json?: 
   const { cluster } = plan;
   if (cluster === undefined) return refuse(`${options.config} has no [cluster]: there is nothing to check.`);
   const checked = await checkLinks({ ...plan, cluster });
-  process.stdout.write(options.json === true ? linksJson(checked) : linksText(checked));
-  if (checked.links.some(({ measured }) => !measured.ok)) process.exitCode = ExitStatus.failure;
+  if (!checked.ok) return refuse(`The links cannot be checked: ${checked.fault}.`);
+  const { value } = checked;
+  process.stdout.write(options.json === true ? linksJson(value) : linksText(value));
+  if (value.links.some(({ measured }) => !measured.ok)) process.exitCode = ExitStatus.failure;
 }
 
 function tellIssued(issued: Result<Issued, string>): void {

@@ -3,7 +3,7 @@
 import net from 'node:net';
 import { encodePreamble } from './base/partner-preamble.ts';
 import { nodeNameIn } from './base/node-name.ts';
-import { fail, type Result } from './base/result.ts';
+import { fail, ok, type Result } from './base/result.ts';
 import type { ClusterSpec, PartnerSpec } from './engine/spec.ts';
 import { proofOf } from './main-partners.ts';
 import type { CheckedLink, LinksChecked } from './management/cli/links.ts';
@@ -18,23 +18,32 @@ import { prepare } from './runtime/tcp-options.ts';
 const CONNECT_MS = 3000;
 const NO_DEVICE = '0'.repeat(32);
 
-/** One link after the other, so that none disturbs another. `partners`: their numbers; undefined: all. */
+/**
+ * One link after the other, so that none disturbs another. `partners`: their numbers; undefined: all. The fault is a clause for
+ * people.
+ */
 export async function checkLinks(
   { cluster, portals }: NodePlan & { readonly cluster: ClusterSpec },
   partners?: readonly number[],
-): Promise<LinksChecked> {
+): Promise<Result<LinksChecked, string>> {
   const proof = proofOf(cluster);
+  if (!proof.ok) return proof;
   const links: CheckedLink[] = [];
   for (const partner of cluster.partners) {
     if (partners?.includes(partner.node) === false) continue;
     // oxlint-disable-next-line no-await-in-loop -- as above
     for (const [at, { kind, remote }] of partner.links.entries())
-      links.push({ partner: partner.name, kind, remote, measured: await check(cluster, partner, at, proof) });
+      links.push({
+        partner: partner.name,
+        kind,
+        remote,
+        measured: await check(cluster, partner, at, proof.value),
+      });
   }
   const measured = links.flatMap(({ measured: result, ...link }): MeasuredLink[] =>
     result.ok ? [{ ...link, ...result.value }] : [],
   );
-  return { links, advice: adviceOnLinks(measured, clientSpeed(portals.map(({ address }) => address))) };
+  return ok({ links, advice: adviceOnLinks(measured, clientSpeed(portals.map(({ address }) => address))) });
 }
 
 async function check(

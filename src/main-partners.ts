@@ -4,18 +4,18 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Socket } from 'node:net';
 import { assert } from './base/assert.ts';
-import { decodePreamble, PREAMBLE_LENGTH } from './base/partner-preamble.ts';
+import { decodePreamble } from './base/partner-preamble.ts';
+import { fail, ok, type Result } from './base/result.ts';
 import type { Uuid } from './base/uuid.ts';
 import { nodeNameIn } from './base/node-name.ts';
 import type { ClusterSpec } from './engine/spec.ts';
 import type { PartnerNetwork } from './ports/partner-network.ts';
 import type { Trace } from './ports/trace.ts';
 import { systemClock } from './runtime/clock.ts';
-import { answerMeasurements } from './runtime/link-measure.ts';
+import { Measurements } from './runtime/measurements.ts';
 import { parseAddress } from './runtime/listener.ts';
 import { type LinkAddresses, NodeNetwork } from './runtime/partner-network.ts';
 import { createTlsProof, type Proof } from './runtime/partner-tls.ts';
-import { prepare } from './runtime/tcp-options.ts';
 
 export interface Partners {
   open(device: Uuid, partners: readonly number[]): PartnerNetwork;
@@ -26,16 +26,30 @@ export interface Partners {
 export function createPartners(cluster: ClusterSpec, trace: Trace): Partners {
   const networks = new Map<Uuid, NodeNetwork>();
   let proof: Proof | undefined;
+  const proven = (): Result<Proof, string> => {
+    if (proof !== undefined) return ok(proof);
+    const made = proofOf(cluster);
+    if (made.ok) proof = made.value;
+    return made;
+  };
+  const measurements = new Measurements({
+    proof: proven,
+    // Any partner may ask how fast its links are.
+    names: cluster.partners.map((partner) => nodeNameIn(cluster.name, partner.name)),
+    trace,
+  });
   return {
     open(device, partners) {
-      proof ??= proofOf(cluster);
+      const made = proven();
+      // A mirror without certificates has no partners.
+      if (!made.ok) throw new Error(made.fault);
       networks.get(device)?.close();
       const network = new NodeNetwork({
         self: cluster.node,
         device,
         nameOf: namesOf(cluster, partners),
         links: linksOf(cluster, partners),
-        proof,
+        proof: made.value,
         clock: systemClock,
         trace,
       });
@@ -44,10 +58,7 @@ export function createPartners(cluster: ClusterSpec, trace: Trace): Partners {
     },
     accept(socket, head) {
       const preamble = decodePreamble(head);
-      if (preamble.ok && preamble.value.kind === 'measure') {
-        proof ??= proofOf(cluster);
-        return acceptMeasurement(cluster, proof, socket, head);
-      }
+      if (preamble.ok && preamble.value.kind === 'measure') return measurements.accept(socket, head);
       const network = preamble.ok ? networks.get(preamble.value.device) : undefined;
       if (network === undefined) socket.destroy();
       else network.accept(socket, head);
@@ -55,31 +66,16 @@ export function createPartners(cluster: ClusterSpec, trace: Trace): Partners {
   };
 }
 
-/** Throws where the certificates cannot be read. */
-export function proofOf({ certificates }: ClusterSpec): Proof {
+/** The fault, a clause for people: the certificates cannot be read, or are none. */
+export function proofOf({ certificates }: ClusterSpec): Result<Proof, string> {
   const read = (name: string): string => readFileSync(path.join(certificates, name), 'utf8');
-  return createTlsProof({
-    certificate: read('node.crt'),
-    key: read('node.key'),
-    authority: read('ca.crt'),
-  });
-}
-
-/** Any partner may ask how fast its links are. */
-function acceptMeasurement(
-  { name, partners }: ClusterSpec,
-  proof: Proof,
-  socket: Socket,
-  head: Uint8Array,
-): void {
-  const rest = head.subarray(PREAMBLE_LENGTH);
-  if (rest.length > 0) socket.unshift(rest);
-  prepare(socket);
-  socket.on('error', () => undefined); // 'close' follows
-  const names = partners.map((partner) => nodeNameIn(name, partner.name));
-  void proof.accept(socket, names).then((proven) => {
-    if (proven.ok) answerMeasurements(proven.value.socket);
-  });
+  try {
+    const [certificate, key, authority] = [read('node.crt'), read('node.key'), read('ca.crt')];
+    return ok(createTlsProof({ certificate, key, authority }));
+  } catch (error) {
+    const cause = error instanceof Error ? error.message : String(error);
+    return fail(`the certificates in ${certificates} cannot be used: ${cause}`);
+  }
 }
 
 function namesOf({ name, partners }: ClusterSpec, wanted: readonly number[]): Map<number, string> {

@@ -4,7 +4,9 @@
  */
 import assert from 'node:assert/strict';
 import net from 'node:net';
+import { Duplex } from 'node:stream';
 import { test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
 import { interfaceSpeed } from './interfaces.ts';
 import { answerMeasurements, measureLink } from './link-measure.ts';
 
@@ -38,6 +40,17 @@ test('a partner that ends the connection is no link', async () => {
   await using socket = await connectTo((other) => other.end().resume());
   const measured = await measureLink(socket, true);
   assert.ok(!measured.ok && /ended the connection|EPIPE|ECONNRESET/.test(measured.fault));
+});
+
+test('who takes no answers is cut off', async () => {
+  const stuck = new Duplex({ read: () => undefined, write: () => undefined });
+  answerMeasurements(stuck as net.Socket);
+  for (let pushed = 0; pushed < 3 && !stuck.destroyed; pushed++) {
+    stuck.push(new Uint8Array(32 * 1024));
+    // oxlint-disable-next-line no-await-in-loop -- what was pushed is taken
+    await turn();
+  }
+  assert.ok(stuck.destroyed);
 });
 
 test('an interface is found by its address; loopback has no speed', () => {

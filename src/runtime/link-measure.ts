@@ -23,6 +23,7 @@ const FILL_MS = 500;
 const SILENCE_MS_MAX = 5000;
 /** Nobody is kept busy for longer. */
 const ANSWER_MS_MAX = 10_000;
+const UNTAKEN_BYTES_MAX = 64 * 1024;
 
 /** Asks on a connection that is proven, and ends it. The fault is a sentence. */
 export async function measureLink(
@@ -123,6 +124,8 @@ export function answerMeasurements(socket: Socket): void {
       headerBytes = 0;
       socket.write(new Uint8Array(HEADER_LENGTH));
     }
+    // Who asks and does not take the answers measures nothing.
+    if (socket.writableLength > UNTAKEN_BYTES_MAX) socket.destroy();
   });
   socket.resume();
 }

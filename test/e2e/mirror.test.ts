@@ -5,7 +5,7 @@
  */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { open } from 'node:fs/promises';
+import { open, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
@@ -58,6 +58,16 @@ async function checkLinks({ image }: ClusterNode): Promise<readonly LinkLine[]> 
   return links;
 }
 
+/** The same configuration, but for a folder that is not there. */
+async function withoutCertificates({ image }: ClusterNode): Promise<string> {
+  const config = await readFile(join(dirname(image), 'node.toml'), 'utf8');
+  const file = join(dirname(image), 'without.toml');
+  await writeFile(file, config.replace('certificates = "certificates"', 'certificates = "nowhere"'), {
+    mode: 0o600,
+  });
+  return file;
+}
+
 async function expectEqual(a: ClusterNode, b: ClusterNode): Promise<void> {
   const [first, second] = await Promise.all([open(a.image), open(b.image)]);
   const { size } = await first.stat();
@@ -82,6 +92,11 @@ test('what is written through one of two nodes is read through the other, whiche
   assert.equal(links.length, 2);
   for (const link of links)
     assert.ok(link.roundTripMs! > 0 && link.bytesPerSecond! > PIECE, JSON.stringify(link));
+
+  await assert.rejects(run(PROGRAM, ['cluster', 'check', '--config', await withoutCertificates(a)]), {
+    code: 2,
+    stderr: /The links cannot be checked: the certificates in .*nowhere cannot be used: ENOENT/,
+  });
 
   b.kill();
   for (const { fault } of await checkLinks(a)) assert.match(fault!, /cannot be reached: .*ECONNREFUSED/);
