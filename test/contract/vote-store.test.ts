@@ -30,6 +30,7 @@ import { encodeVersion, nameOf } from '../../src/runtime/share-version.ts';
 import { openShare } from '../../src/runtime/share-votes.ts';
 import { expectFault, expectOk } from './block-device.ts';
 import { voteStoreContract } from './vote-store.ts';
+import { etcdWords } from '../support/etcd.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lockstep-votes-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -206,17 +207,7 @@ async function startEtcd(...more: string[]): Promise<RunningEtcd> {
   const url = `${scheme}://127.0.0.1:${await freePort()}`;
   const peer = `http://127.0.0.1:${await freePort()}`;
   const data = mkdtempSync(join(folder, 'etcd-'));
-  const settings = {
-    'data-dir': data,
-    'listen-client-urls': url,
-    'advertise-client-urls': url,
-    'listen-peer-urls': peer,
-    'initial-advertise-peer-urls': peer,
-    'initial-cluster': `default=${peer}`,
-    'log-level': 'error',
-  };
-  const words = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
-  const child = spawn('etcd', [...words, ...more], { stdio: 'ignore' });
+  const child = spawn('etcd', [...etcdWords(data, url, peer), ...more], { stdio: 'ignore' });
   after(async () => {
     if (child.exitCode !== null || child.signalCode !== null) return;
     child.kill('SIGKILL');

@@ -7,10 +7,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { type Fault, faultNamed, type FaultName } from '../../src/management/drill/faults.ts';
-import { runSequence } from '../../src/management/drill/sequence.ts';
 import { pause } from '../../src/management/drill/site.ts';
-import { type DrillCluster, logsOf, startDrillCluster } from './drill-cluster.ts';
+import { type DrillCluster, startDrillCluster } from './drill-cluster.ts';
 import type { Shape } from './drill-config.ts';
+import { runDrill } from './run-drill.ts';
 import { switchLacks } from './switch.ts';
 import { votePlaceLacks } from './vote-place.ts';
 
@@ -32,8 +32,6 @@ const MANY: readonly FaultName[] = ['kill', 'freeze', 'sync-links', 'all-links',
 /** Every fault in every setup: several minutes more than a file may take. */
 const IS_WHOLE = process.env['LOCKSTEP_WHOLE_MATRIX'] !== undefined;
 const TIMES = { awayMs: 4000, frozenMs: 7000 };
-const BEFORE_MS = 500;
-const REDUNDANT_MS_MAX = 60_000;
 /** A host gives up a path after 5 s, and a takeover takes 3 s; a busy machine gets more. */
 const STALL_MS_MAX = 15_000;
 
@@ -119,28 +117,14 @@ describe('hosts do not notice', { concurrency: 1 }, () => {
       const lack = (await switchLacks()) ?? (await votePlaceLacks(shape));
       if (lack !== undefined) return t.skip(lack);
       await using cluster = await startDrillCluster(shape, { seed });
-      const { site, load } = cluster;
-      const reports = await runSequence({
-        site,
-        load,
+      const reports = await runDrill(t, cluster, {
         faults: [
           ...(IS_WHOLE ? ALL : faults).map(faultNamed),
           ...(shape.witness === 'share' || shape.witness === 'etcd' ? [withoutVotes(cluster)] : []),
         ],
         times: TIMES,
-        beforeMs: BEFORE_MS,
-        eachMs: 0,
-        redundantMsMax: REDUNDANT_MS_MAX,
         firstVictim,
-        onReport: ({ fault, victim, measured, redundantAfterMs }) =>
-          t.diagnostic(
-            `${fault} of ${victim}: ${measured.commands} commands, stall ${Math.round(measured.stallMs)} ms at ${Math.round(measured.stallAtMs)} ms, ` +
-              `redundant after ${Math.round(redundantAfterMs ?? Infinity)} ms`,
-          ),
       });
-      const wrong = reports.flatMap((report) => report.wrong.map((text) => `${report.title}: ${text}`));
-      const logs = wrong.length > 0 ? logsOf(site.nodes) : '';
-      assert.deepEqual([...wrong, ...(await cluster.end())], [], logs);
       for (const { title: fault, victim, measured } of reports)
         if (victim !== 'all') assert.ok(measured.stallMs < STALL_MS_MAX, `${fault}: ${measured.stallMs} ms`);
     });

@@ -6,10 +6,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { type Fault, startAgain } from '../../src/management/drill/faults.ts';
-import { runSequence } from '../../src/management/drill/sequence.ts';
 import { type DrillNode, pause } from '../../src/management/drill/site.ts';
-import { type DrillCluster, logsOf, startDrillCluster } from './drill-cluster.ts';
+import { type DrillCluster, startDrillCluster } from './drill-cluster.ts';
 import type { Shape } from './drill-config.ts';
+import { runDrill } from './run-drill.ts';
 import { layerLacks } from './storage-layer/storage-layer.ts';
 import { switchLacks } from './switch.ts';
 
@@ -88,25 +88,12 @@ describe('nothing acknowledged is lost with the power', { concurrency: 1 }, () =
       const lack = (await switchLacks()) ?? layerLacks();
       if (lack !== undefined) return t.skip(lack);
       await using cluster = await startDrillCluster(shape, { seed, areaBytes: AREA_BYTES });
-      const { site, load } = cluster;
-      const reports = await runSequence({
-        site,
-        load,
+      const reports = await runDrill(t, cluster, {
         faults: faultsOf(cluster),
         times: TIMES,
-        beforeMs: 500,
-        eachMs: 0,
-        redundantMsMax: CYCLE_MS_MAX / 2,
         firstVictim: 0,
-        onReport: ({ fault, victim, measured, redundantAfterMs, resynchronizedBytes, fullResyncs }) =>
-          t.diagnostic(
-            `${fault} (${victim}): ${measured.commands} commands, stall ${Math.round(measured.stallMs)} ms, redundant after ` +
-              `${Math.round(redundantAfterMs ?? Infinity)} ms, ${resynchronizedBytes / MIB} MiB compared, ${fullResyncs} full`,
-          ),
+        redundantMsMax: CYCLE_MS_MAX / 2,
       });
-      const wrong = reports.flatMap((report) => report.wrong.map((text) => `${report.title}: ${text}`));
-      const logs = wrong.length > 0 ? logsOf(site.nodes) : '';
-      assert.deepEqual([...wrong, ...(await cluster.end())], [], logs);
       const copies = shape.copies - 1;
       for (const { fault, resynchronizedBytes, fullResyncs } of reports) {
         assert.equal(fullResyncs, 0, fault);

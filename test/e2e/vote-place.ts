@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { mkdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { etcdWords } from '../support/etcd.ts';
 import { ETCD, type Shape } from './drill-config.ts';
 
 const command = promisify(execFile);
@@ -43,16 +44,7 @@ export async function createVotePlace(
 
 async function startEtcd(data: string, within: readonly string[]): Promise<VotePlace> {
   const { client, peer } = ETCD;
-  const settings = {
-    'data-dir': data,
-    'listen-client-urls': client,
-    'advertise-client-urls': client,
-    'listen-peer-urls': peer,
-    'initial-advertise-peer-urls': peer,
-    'initial-cluster': `default=${peer}`,
-    'log-level': 'error',
-  };
-  const words = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
+  const words = etcdWords(data, client, peer);
   let child: ChildProcess | undefined;
   const start = async (): Promise<void> => {
     const [program, ...first] = [...within, 'etcd', ...words];
