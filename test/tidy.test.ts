@@ -79,7 +79,10 @@ const examples: readonly Example[] = [
   {
     promise: 'no file names a path of one machine',
     check: machinePaths,
-    bad: { 'docs/A.md': `see /${'home'}/somebody/notes`, 'docs/B.md': 'GET /v1/home/x, sim/work/y' },
+    bad: {
+      'docs/A.md': `see /${'home'}/somebody/notes`,
+      'docs/B.md': `GET /v1/${'home'}/x, sim/${'work'}/y`,
+    },
     complaints: [/A\.md: .*\/home\/somebody/],
   },
   {

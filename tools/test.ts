@@ -26,7 +26,7 @@ interface TestSuite {
 
 const ROOT = resolve(import.meta.dirname, '..');
 const MINUTE_MS = 60_000;
-/** The whole run; without load it takes a quarter of that. */
+/** The whole run; without load it takes half of that. */
 const RUN_LIMIT_MS = 60 * MINUTE_MS;
 const CHECK_LIMIT_MS = 5 * MINUTE_MS;
 /** Children of the children of a test may end this much later than its file. */

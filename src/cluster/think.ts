@@ -20,7 +20,7 @@ const TICKS_PER_PLACE = 2;
 const DEFERENCE_TICKS = 15;
 /** Longer than a lease: whoever was left out and does not know it yet is no rival. */
 const RIVALRY_TICKS = 15;
-/** Longer than it takes to be granted a lease, and than others need to finish what they have proposed. */
+/** Longer than it takes to be granted a lease, and than most of what others have proposed takes to come to its end. */
 const POWERLESS_TICKS = 15;
 /** Longer than a voter without records promises nothing. */
 const FORGETFUL_TICKS = Math.ceil(FORGOTTEN_MS / BEAT_MS) + 5;
