@@ -26,6 +26,8 @@ interface FromChild {
 }
 
 const MAIN = `${import.meta.dirname}/main.ts`;
+/** Hardly anything that a run makes outlives an event: with 16 MiB, collecting it takes a tenth of the time. */
+const YOUNG = '--max-semi-space-size=64';
 /** The argument by which main.ts knows that it is a child. */
 export const CHILD = 'child';
 
@@ -60,7 +62,7 @@ async function inChildren(
 ): Promise<number> {
   const iterator = jobs[Symbol.iterator]();
   const children = Array.from({ length: processes }, async () => {
-    const child = fork(MAIN, [CHILD], { serialization: 'advanced' });
+    const child = fork(MAIN, [CHILD], { serialization: 'advanced', execArgv: [...process.execArgv, YOUNG] });
     let used = 0;
     const next = (): void => {
       const job = iterator.next();

@@ -29,9 +29,12 @@ interface Weighed {
   readonly weight: number;
 }
 
+/** A buffer whose headers stand for what they carry, each by its place: a buffer of its own for each costs far more. */
 class Carrying extends ArrayBuffer {
-  carried: unknown;
+  readonly carried: unknown[] = [];
 }
+
+const HEADERS_PER_BUFFER = 64;
 
 /** What an encoded frame weighs on a link, whatever carries it. */
 export function weightOf(segments: readonly Uint8Array[]): number {
@@ -52,12 +55,15 @@ export function createCodingWire(sender: Sender, device: Sized): PartnerWire {
 
 /** The bytes stand for what they carry. */
 export function createPlainWire(sender: Sender): PartnerWire {
+  let buffer = new Carrying(HEADERS_PER_BUFFER * HEADER_LENGTH);
   const carry = (what: unknown): Uint8Array => {
-    const buffer = new Carrying(HEADER_LENGTH);
-    buffer.carried = what;
-    return new Uint8Array(buffer);
+    if (buffer.carried.length === HEADERS_PER_BUFFER)
+      buffer = new Carrying(HEADERS_PER_BUFFER * HEADER_LENGTH);
+    const place = buffer.carried.push(what) - 1;
+    return new Uint8Array(buffer, place * HEADER_LENGTH, HEADER_LENGTH);
   };
-  const carriedBy = (view: DataView): unknown => (view.buffer as Carrying).carried;
+  const carriedBy = (view: DataView, at: number): unknown =>
+    (view.buffer as Carrying).carried[(view.byteOffset + at) / HEADER_LENGTH];
   return {
     encodeFrame(frame) {
       const more = { sender, version: VERSION, highest: VERSION };
@@ -65,8 +71,8 @@ export function createPlainWire(sender: Sender): PartnerWire {
     },
     encodeDatagram: (message) => carry({ sender, highest: VERSION, message }),
     lengthAt: () => ok(HEADER_LENGTH),
-    decodeFrame: (view) => ok(carriedBy(view) as ReceivedFrame),
-    decodeDatagram: (view) => ok(carriedBy(view) as ReceivedDatagram),
+    decodeFrame: (view, at) => ok(carriedBy(view, at) as ReceivedFrame),
+    decodeDatagram: (view, at) => ok(carriedBy(view, at) as ReceivedDatagram),
   };
 }
 

@@ -18,7 +18,7 @@ export function copyOf(segments: readonly Uint8Array[]): Uint8Array {
   return bytes;
 }
 
-/** Views of `length` bytes from `offset` on. */
+/** Views of `length` bytes from `offset` on: a segment itself where all of it is wanted. */
 export function slice(segments: readonly Uint8Array[], offset: number, length: number): Uint8Array[] {
   const views: Uint8Array[] = [];
   let skip = offset;
@@ -30,7 +30,7 @@ export function slice(segments: readonly Uint8Array[], offset: number, length: n
       continue;
     }
     const taken = Math.min(left, segment.length - skip);
-    views.push(segment.subarray(skip, skip + taken));
+    views.push(taken === segment.length ? segment : segment.subarray(skip, skip + taken));
     left -= taken;
     skip = 0;
   }
