@@ -84,6 +84,16 @@ export const RECORD_PLANTS: Catalogue = {
     focus: 'mirror-outages',
     seedsMax: 39,
   },
+  formerMapStays: {
+    file: 'src/journal/map-places.ts',
+    find: '    return this.#clear();',
+    replace: '    return Promise.resolve(DONE);',
+    what: 'the map of a partner that is removed stays on disk, and counts when it is added again',
+    killedBy: {
+      file: 'src/journal/partners.test.ts',
+      test: 'a partner that was removed and is added again is not answered from its former map',
+    },
+  },
   logIsNotAwaited: {
     file: 'src/journal/activity-log-file.ts',
     find: 'else this.#waiting.push({ batch: admission, settled });\n    });',

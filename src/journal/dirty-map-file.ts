@@ -7,8 +7,9 @@
 import { assert } from '../base/assert.ts';
 import { DONE, fail, ok, type Result } from '../base/result.ts';
 import { copyTo, lengthOf } from '../base/segments.ts';
+import { NO_UUID, type Uuid } from '../base/uuid.ts';
 import type { Disk, DiskFault } from '../ports/disk.ts';
-import { DirtyMap } from './dirty-map.ts';
+import { chunkCountOf, DirtyMap } from './dirty-map.ts';
 import {
   addGroup,
   decodeDirectory,
@@ -21,6 +22,7 @@ import {
   makeGroups,
   type MapDirectory,
   type MapIdentity,
+  NOBODY,
   PAGE_LENGTH,
   pageGeneration,
 } from './dirty-map-format.ts';
@@ -54,8 +56,8 @@ export function mapFileLength(blockCount: number, blockLength: number): number {
 
 export class DirtyMapFile {
   #place: MapPlace;
-  /** And has not been begun there: nothing of it is written, and nobody counts on it. */
-  #hasMoved = false;
+  /** And nobody's map has been begun there: nothing is written, and nobody counts on it. */
+  #isVacant = false;
   #directory: MapDirectory | undefined;
   /** Highest sequence and generation seen anywhere, so that a new directory always counts. */
   #sequence = 0;
@@ -76,13 +78,43 @@ export class DirtyMapFile {
    * From here on the map lies elsewhere, with nothing in it: what other records lay there is not taken for it. To be flushed
    * by the caller; counts again when it is begun.
    */
-  async moveTo(place: MapPlace): Promise<Result<void, DiskFault>> {
-    // oxlint-disable-next-line no-await-in-loop -- each may lead to the next
-    while (this.#underWay !== undefined) await (this.#next ?? this.#underWay);
-    if (this.#fault !== undefined) return fail(this.#fault);
+  async moveTo(place: MapPlace, device: Uuid): Promise<Result<void, DiskFault>> {
+    const free = await this.#vacated();
+    if (!free.ok) return free;
     this.#place = place;
-    this.#hasMoved = true;
-    return this.#write(0, [new Uint8Array(DIRECTORY_COPIES * PAGE_LENGTH)]);
+    const written = await this.#writeVacant(device);
+    return written.ok ? this.#writeVacant(device) : written;
+  }
+
+  /**
+   * From here on nobody's map lies here, whoever's did; counts again when one is begun. Durable when it answers, in both
+   * copies of the directory, so that damage to one does not bring back what was. A crash leaves what was, or nobody's.
+   */
+  async vacate(device: Uuid): Promise<Result<void, DiskFault>> {
+    const free = await this.#vacated();
+    if (!free.ok) return free;
+    // For the sequences: pages may have come from a map whose directory has not.
+    await this.load(device, NOBODY);
+    for (let copy = 0; copy < DIRECTORY_COPIES; copy++) {
+      // oxlint-disable-next-line no-await-in-loop -- the newer copy is overwritten when the other one is durable
+      const written = await this.#writeVacant(device);
+      // oxlint-disable-next-line no-await-in-loop
+      const done = written.ok ? await this.#flush() : written;
+      if (!done.ok) return done;
+    }
+    return DONE;
+  }
+
+  /**
+   * Whose map lies here, as far as the directory says; `NOBODY` when there is none of this device and size, undefined when
+   * that cannot be read.
+   */
+  async holder(device: Uuid): Promise<number | undefined> {
+    const { blockCount, blockLength } = this.#place;
+    const { newest, isReadable } = await this.#newestDirectory();
+    if (newest === undefined) return isReadable ? NOBODY : undefined;
+    const isOurs = newest.device === device && newest.chunkCount === chunkCountOf(blockCount, blockLength);
+    return isOurs ? newest.partner : NOBODY;
   }
 
   /** What the disk says about this device and partner. Call before anything else; reads every page. */
@@ -118,7 +150,7 @@ export class DirtyMapFile {
   async begin(identity: MapIdentity, map: DirtyMap): Promise<Result<void, DiskFault>> {
     while (this.#underWay !== undefined) await this.#underWay;
     if (this.#fault !== undefined) return fail(this.#fault);
-    this.#hasMoved = false;
+    this.#isVacant = false;
     const sequence = this.#sequence + 1;
     const { chunkCount } = map;
     this.#directory = { ...identity, sequence, generation: sequence, chunkCount, groups: makeGroups() };
@@ -162,7 +194,7 @@ export class DirtyMapFile {
 
   async #writeOut(map: DirtyMap, isNew: boolean): Promise<Result<void, DiskFault>> {
     if (this.#fault !== undefined) return fail(this.#fault);
-    if (this.#hasMoved || (map.isWritten && !isNew)) return DONE;
+    if (this.#isVacant || (map.isWritten && !isNew)) return DONE;
     const directoryChanged = this.#joinGroups(map) || isNew;
     for (let page = map.nextChanged(0); page >= 0; page = map.nextChanged(page)) {
       const run: Uint8Array[] = [];
@@ -206,15 +238,41 @@ export class DirtyMapFile {
     partner: number,
     chunkCount: number,
   ): Promise<MapDirectory | undefined> {
+    const { newest } = await this.#newestDirectory();
+    if (newest === undefined || newest.device !== device || newest.partner !== partner) return undefined;
+    return newest.chunkCount === chunkCount ? newest : undefined;
+  }
+
+  /** Not readable: a copy that the disk does not give could be a directory, too. */
+  async #newestDirectory(): Promise<{ newest: MapDirectory | undefined; isReadable: boolean }> {
     let newest: MapDirectory | undefined;
-    for (const bytes of await this.#readPages(0, DIRECTORY_COPIES)) {
+    const copies = await this.#readPages(0, DIRECTORY_COPIES);
+    for (const bytes of copies) {
       const directory = bytes && decodeDirectory(bytes);
       if (directory === undefined) continue;
       this.#sequence = Math.max(this.#sequence, directory.sequence);
       if (newest === undefined || directory.sequence > newest.sequence) newest = directory;
     }
-    if (newest === undefined || newest.device !== device || newest.partner !== partner) return undefined;
-    return newest.chunkCount === chunkCount ? newest : undefined;
+    return { newest, isReadable: !copies.includes(undefined) };
+  }
+
+  /** Nothing is under way, and nothing begins. */
+  async #vacated(): Promise<Result<void, DiskFault>> {
+    // oxlint-disable-next-line no-await-in-loop -- each may lead to the next
+    while (this.#underWay !== undefined) await (this.#next ?? this.#underWay);
+    if (this.#fault !== undefined) return fail(this.#fault);
+    this.#isVacant = true;
+    return DONE;
+  }
+
+  /** Into one of the two copies. */
+  #writeVacant(device: Uuid): Promise<Result<void, DiskFault>> {
+    const { blockCount, blockLength } = this.#place;
+    const sequence = this.#sequence + 1;
+    const chunkCount = chunkCountOf(blockCount, blockLength);
+    const identity = { device, partner: NOBODY, baseTerm: 0, baseId: NO_UUID };
+    this.#directory = { ...identity, sequence, generation: sequence, chunkCount, groups: makeGroups() };
+    return this.#writeDirectory();
   }
 
   async #readPages(first: number, count: number): Promise<(Uint8Array | undefined)[]> {
@@ -259,7 +317,7 @@ export class DirtyMapFile {
   }
 }
 
-function unreadable(map: DirtyMap): StoredMap {
+export function unreadable(map: DirtyMap): StoredMap {
   map.markAll();
   return { kind: 'unreadable', map };
 }

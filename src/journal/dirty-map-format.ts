@@ -28,6 +28,9 @@ const BODY = 124;
 /** Groups that one directory can tell apart. */
 const GROUPS_MAX = WORDS_PER_PAGE * 32;
 
+/** The partner in a directory that says that nobody's map lies there; node ids begin at 1. */
+export const NOBODY = 0;
+
 /** Which map a record belongs to. */
 export interface MapIdentity {
   readonly device: Uuid;

@@ -20,6 +20,11 @@ export const CHUNK_LENGTH = 65_536;
 /** Words in one page of the record on disk. */
 export const WORDS_PER_PAGE = 992;
 
+/** Chunks of a device, the last one perhaps not whole. */
+export function chunkCountOf(blockCount: number, blockLength: number): number {
+  return Math.ceil(blockCount / (CHUNK_LENGTH / blockLength));
+}
+
 export class DirtyMap {
   readonly chunkCount: number;
   readonly pageCount: number;
@@ -36,7 +41,7 @@ export class DirtyMap {
     const blocksPerChunk = CHUNK_LENGTH / blockLength;
     assert(Number.isInteger(Math.log2(blocksPerChunk)), 'a chunk is a power of two of blocks');
     this.#chunksPerBlock = 1 / blocksPerChunk;
-    this.chunkCount = Math.ceil(blockCount / blocksPerChunk);
+    this.chunkCount = chunkCountOf(blockCount, blockLength);
     this.#words = new Uint32Array(Math.ceil(this.chunkCount / 32));
     this.#summary = new Uint32Array(Math.ceil(this.#words.length / 32));
     this.pageCount = Math.ceil(this.#words.length / WORDS_PER_PAGE);

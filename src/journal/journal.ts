@@ -24,7 +24,8 @@ import { ActivityLog, EXTENT_LENGTH } from './activity-log.ts';
 import { ActivityLogFile, loadLog, LOG_FILE_LENGTH } from './activity-log-file.ts';
 import type { Replay } from './activity-log-replay.ts';
 import { CHUNK_LENGTH, DirtyMap } from './dirty-map.ts';
-import { DirtyMapFile, type MapPlace, mapFileLength, type StoredMap } from './dirty-map-file.ts';
+import { mapFileLength, type StoredMap } from './dirty-map-file.ts';
+import { MapPlaces } from './map-places.ts';
 import { type Ending, type JournalStrategy, type Proof, proofAfter } from './recovery.ts';
 import { UnflushedMap } from './unflushed-map.ts';
 
@@ -38,9 +39,9 @@ export interface JournalOptions {
   readonly blockLength: number;
   /** Slots of the activity log. */
   readonly slotCount: number;
-  /** The other members and learners, in an order that never changes: it gives each its place on disk. */
+  /** The other data nodes, when it is opened (`setPartners`). */
   readonly partners: readonly number[];
-  /** Where all of this lies: the log first, then one map per partner. */
+  /** Where all of this lies: the log first, then the maps. */
   readonly disk: Disk;
   readonly offset: number;
 }
@@ -73,7 +74,7 @@ export function journalLength(blockCount: number, blockLength: number, partners:
 
 export class Journal {
   readonly #options: JournalOptions;
-  readonly #files = new Map<number, DirtyMapFile>();
+  readonly #places: MapPlaces;
   readonly #absent = new Map<number, AbsentPartner>();
   /** Of those, the ones that receive every write again while the rest is brought up to date. */
   readonly #learning = new Set<number>();
@@ -86,29 +87,21 @@ export class Journal {
   #strategy: JournalStrategy;
   #underWay = 0;
   #blockCount: number;
-  #growing: Promise<unknown> = Promise.resolve();
 
   constructor(options: JournalOptions) {
-    const { blockCount, blockLength, partners } = options;
+    const { device, disk, offset, blockCount, blockLength, partners } = options;
     this.#options = options;
     this.#strategy = options.strategy;
     this.#blockCount = blockCount;
-    for (const partner of partners) {
-      this.#files.set(partner, new DirtyMapFile(this.#placeOf(partner)));
-      this.#unflushed.set(partner, new UnflushedMap(blockCount, blockLength));
-    }
-    this.#unflushed.set(SELF, new UnflushedMap(blockCount, blockLength));
+    this.#places = new MapPlaces({ device, disk, offset: offset + LOG_FILE_LENGTH, blockLength }, blockCount);
+    for (const node of [...partners, SELF])
+      this.#unflushed.set(node, new UnflushedMap(blockCount, blockLength));
   }
 
   /** Reads what is on disk; first of all, once. `areTrusted`: by the superblock. */
   async load(areTrusted: boolean): Promise<FoundRecords> {
-    const { device, disk, offset } = this.#options;
-    const maps = new Map<number, StoredMap>();
-    for (const [partner, file] of this.#files) {
-      // oxlint-disable-next-line no-await-in-loop -- three partners at most
-      maps.set(partner, await file.load(device, partner));
-    }
-    this.#logBefore = await loadLog({ disk, offset, device });
+    const maps = await this.#places.load(this.#options.partners);
+    this.#logBefore = await loadLog(this.#logPlace());
     return { areTrusted, maps, log: this.#logBefore };
   }
 
@@ -119,14 +112,31 @@ export class Journal {
 
   /** Room on the disk for the records of a device of this size, durable when it answers. Nothing else changes. */
   makeRoom(blockCount: number): Promise<Result<void, GrowFault>> {
-    const { disk, offset, blockLength, partners } = this.#options;
-    const length = offset + journalLength(blockCount, blockLength, partners.length);
-    // One at a time: each begins where the last one has ended.
-    const grown = this.#growing.then(() =>
-      disk.length >= length ? DONE : disk.grow(disk.length, length, true),
-    );
-    this.#growing = grown;
-    return grown;
+    return this.#places.makeRoom(blockCount);
+  }
+
+  /**
+   * Others are partners, three at most: those who stay keep their places and maps, what was known of one that is removed is
+   * forgotten, and of one that is added nothing is known, also if it was a partner before: until `partnerLeft` or `start`
+   * begins its map it is unreadable. The device is sealed, and a configuration with other replicas is accepted only
+   * afterwards. Durable when it answers. A fault of `grow`: nothing has changed.
+   */
+  async setPartners(partners: readonly number[]): Promise<Result<void, GrowFault>> {
+    assert(this.#underWay === 0, 'the device is sealed while its partners change');
+    const room = await this.#places.makeRoom(this.#blockCount, partners);
+    if (!room.ok) return room;
+    for (const [node, map] of this.#unflushed) {
+      assert(!map.underWay, 'no marker is under way while partners change');
+      if (node === SELF || partners.includes(node)) continue;
+      this.#absent.delete(node);
+      this.#learning.delete(node);
+      this.#unflushed.delete(node);
+    }
+    this.#chooseMarked();
+    for (const partner of partners)
+      if (!this.#unflushed.has(partner))
+        this.#unflushed.set(partner, new UnflushedMap(this.#blockCount, this.#options.blockLength));
+    return this.#places.setPartners(partners);
   }
 
   /**
@@ -147,12 +157,8 @@ export class Journal {
     this.#chooseMarked();
     for (const [partner, map] of this.#unflushed)
       this.#unflushed.set(partner, map.resized(blockCount, this.#options.blockLength));
-    for (const [partner, file] of this.#files) {
-      // oxlint-disable-next-line no-await-in-loop -- three partners at most
-      const moved = await file.moveTo(this.#placeOf(partner));
-      if (!moved.ok) return moved;
-    }
-    return this.#options.disk.flush();
+    const moved = await this.#places.resize(blockCount);
+    return moved.ok ? this.#options.disk.flush() : moved;
   }
 
   /** False: nothing of what was found on disk is touched by `start`. */
@@ -165,7 +171,7 @@ export class Journal {
    * here the former records do not count any more, and it has to be durable already that they do not: maps and log are
    * replaced one after the other, and between them they prove too little. Durable when it answers.
    */
-  async start(absent: ReadonlyMap<number, AbsentPartner>): Promise<Result<void, DiskFault>> {
+  async start(absent: ReadonlyMap<number, AbsentPartner>): Promise<Result<void, GrowFault>> {
     for (const [partner, { base, map }] of absent) {
       this.#absent.set(partner, { base, map });
       // oxlint-disable-next-line no-await-in-loop -- three partners at most
@@ -226,7 +232,7 @@ export class Journal {
     base: BaseEpoch,
     pending: readonly { readonly lba: number; readonly blocks: number }[],
     known?: DirtyMap,
-  ): Promise<Result<void, DiskFault>> {
+  ): Promise<Result<void, GrowFault>> {
     assert(this.#underWay === 0, 'the device is sealed while a partner leaves');
     const before = this.#absent.get(partner);
     const map = before?.map ?? this.emptyMap();
@@ -304,17 +310,17 @@ export class Journal {
   saveProgress(partner: number): Promise<Result<boolean, DiskFault>> {
     const absent = this.#absent.get(partner);
     if (absent === undefined || this.#strategy === 'ram') return Promise.resolve(ok(false));
-    return this.#files.get(partner)!.tidy(absent.map);
+    return this.#places.fileOf(partner).tidy(absent.map);
   }
 
   /** Everything is flushed and no write is under way: makes every strategy's map durable and empties the log. */
-  async stop(): Promise<Result<void, DiskFault>> {
+  async stop(): Promise<Result<void, GrowFault>> {
     assert(this.#underWay === 0, 'no write is under way at a clean stop');
     for (const [partner, { map }] of this.#absent) {
       // oxlint-disable-next-line no-await-in-loop -- three partners at most
       const kept = await (this.#strategy === 'ram'
         ? this.#keepMap(partner)
-        : this.#files.get(partner)!.commit(map));
+        : this.#places.fileOf(partner).commit(map));
       if (!kept.ok) return kept;
     }
     if (this.#log === undefined) return DONE;
@@ -348,11 +354,10 @@ export class Journal {
   }
 
   /** Begins the partner's map on disk and writes all of it. */
-  #keepMap(partner: number): Promise<Result<void, DiskFault>> {
+  #keepMap(partner: number): Promise<Result<void, GrowFault>> {
     const { base, map } = this.#absent.get(partner)!;
-    const file = this.#files.get(partner)!;
     const { device } = this.#options;
-    return file.begin({ device, partner, baseTerm: base.term, baseId: base.id }, map);
+    return this.#places.begin({ device, partner, baseTerm: base.term, baseId: base.id }, map);
   }
 
   async #beginLog(): Promise<Result<void, DiskFault>> {
@@ -366,13 +371,6 @@ export class Journal {
     return DONE;
   }
 
-  #placeOf(partner: number): MapPlace {
-    const { disk, offset, blockLength, partners } = this.#options;
-    const blockCount = this.#blockCount;
-    const before = partners.indexOf(partner) * mapFileLength(blockCount, blockLength);
-    return { disk, offset: offset + LOG_FILE_LENGTH + before, blockCount, blockLength };
-  }
-
   #logPlace(): { disk: Disk; offset: number; device: Uuid } {
     const { device, disk, offset } = this.#options;
     return { disk, offset, device };
@@ -384,9 +382,9 @@ export class Journal {
     for (const [partner, { map }] of this.#absent)
       if (
         extents.some((extent) => map.isChanged(extent * CHUNKS_PER_EXTENT)) ||
-        !this.#files.get(partner)!.isIdle
+        !this.#places.fileOf(partner).isIdle
       )
-        behind.push(this.#files.get(partner)!.commit(map));
+        behind.push(this.#places.fileOf(partner).commit(map));
     if (behind.length === 0) return DONE;
     return Promise.all(behind).then((results) => results.find(({ ok: well }) => !well) ?? DONE);
   }
