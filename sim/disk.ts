@@ -220,6 +220,11 @@ export function healthyDisk(): DiskConditions {
   };
 }
 
+/** Whatever was asked of it succeeds, sooner or later. */
+export function isHealthy({ readError, writeError, flushError, noSpace, hung }: DiskConditions): boolean {
+  return readError + writeError + flushError === 0 && !noSpace && !hung;
+}
+
 const DONE = { ok: true, values: [] } as const;
 
 function failed(

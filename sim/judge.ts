@@ -6,6 +6,7 @@ import { checkAnswers } from './checkers/answers.ts';
 import type { DocumentViolation } from './checkers/documents.ts';
 import { checkGrowth, checkSizes, type GrowthViolation } from './checkers/growth.ts';
 import { checkDocuments } from './checkers/documents.ts';
+import { checkReplicas, type ReplicaViolation } from './checkers/replicas.ts';
 import type { FinalViolation } from '../src/judge/durability.ts';
 import { checkDurability, checkReplicasEqual } from '../src/judge/durability.ts';
 import type { LockViolation } from '../src/judge/locks.ts';
@@ -35,6 +36,7 @@ export type Violation =
   | BugViolation
   | DocumentViolation
   | GrowthViolation
+  | ReplicaViolation
   | NotQuiet;
 
 export interface Finished {
@@ -99,6 +101,8 @@ function judgeReplicas({ history, front, shape, endedAt }: Finished): Violation 
   );
   const lost = checkDurability(history.writes, data);
   if (lost !== undefined) return lost;
+  const changed = front.replicaChanges === undefined ? undefined : checkReplicas(front.replicaChanges());
+  if (changed !== undefined) return changed;
   const documents = front.documents === undefined ? undefined : checkDocuments(front.documents());
   if (documents !== undefined) return documents;
   return (

@@ -5,6 +5,7 @@
 
 import type { DocumentsAtEnd } from './checkers/documents.ts';
 import type { GrowthAtEnd } from './checkers/growth.ts';
+import type { ReplicasAtEnd } from './checkers/replicas.ts';
 import type { SimulatedDisk } from './disk.ts';
 import type { Link } from './link.ts';
 import type { StreamEnd, StreamHandlers } from './stream.ts';
@@ -90,6 +91,8 @@ export interface StorageFront {
   documents?(): DocumentsAtEnd;
   /** At the end: how administrators made the device larger. A front without it has none that grows. */
   growth?(): GrowthAtEnd;
+  /** At the end: how administrators gave nodes copies and took them away. */
+  replicaChanges?(): ReplicasAtEnd;
   /** At the end: what each replica of `device` holds, block by block. */
   replicas(device: number): readonly { readonly node: number; readonly values: readonly number[] }[];
 }

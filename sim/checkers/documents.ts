@@ -14,7 +14,7 @@ export interface SettingsAttempt {
 
 export interface HeldDocuments {
   readonly node: number;
-  /** '': as the device was made. */
+  /** '': as the device was made, or as if it had been changed to that. */
   readonly settings: string;
   readonly resets: number;
 }
@@ -48,10 +48,10 @@ export function checkDocuments({ attempts, resets, held }: DocumentsAtEnd): Docu
   if (new Set(resets).size < resets.length)
     return { rule: 'resetNotAtomic', explanation: `two resets of one number: ${resets.join()}` };
   const since = Math.max(-Infinity, ...attempts.flatMap((a) => (a.acknowledged ? [a.invokedAt] : [])));
+  const isAsMade = first.settings === '' && since === -Infinity;
   const isPossible =
-    first.settings === ''
-      ? since === -Infinity
-      : attempts.some(({ settings, returnedAt }) => settings === first.settings && returnedAt >= since);
+    isAsMade ||
+    attempts.some(({ settings, returnedAt }) => settings === first.settings && returnedAt >= since);
   if (isPossible) return undefined;
   const explanation = `all hold ${first.settings}, after one that began at ${since} was acknowledged`;
   return { rule: 'settingsLost', explanation };

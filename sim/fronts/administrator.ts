@@ -5,10 +5,11 @@
 
 import type { DocumentsAtEnd, SettingsAttempt } from '../checkers/documents.ts';
 import type { GrowthAtEnd, GrowthAttempt } from '../checkers/growth.ts';
+import type { ReplicaAttempt, ReplicasAtEnd } from '../checkers/replicas.ts';
 import type { Open } from '../history.ts';
 import type { MirrorHost } from './mirror-host.ts';
 import { DEVICE_BLOCKS, DEVICE_BLOCKS_MAX, newBlocksOf } from './mirror-layout.ts';
-import type { MirrorSite } from './mirror-site.ts';
+import { type MirrorSite, settingsText } from './mirror-site.ts';
 
 const RESET_SHARE = 0.4;
 const BACK_SHARE = 0.7;
@@ -20,6 +21,7 @@ export class Administrator {
   readonly #attempts: Open<SettingsAttempt>[] = [];
   readonly #resets: number[] = [];
   readonly #growths: Open<GrowthAttempt>[] = [];
+  readonly #replicaChanges: Open<ReplicaAttempt>[] = [];
 
   /** `nodes`: those with data. */
   constructor(nodes: readonly MirrorHost[], drawn: MirrorSite, now: () => number) {
@@ -33,7 +35,8 @@ export class Administrator {
     const [part, more, most] = [(draw * 101) % 1, (draw * 10_007) % 1, (draw * 1_000_003) % 1];
     const node = this.#nodes[Math.floor(part * this.#nodes.length)]!;
     if (more < RESET_SHARE) return node.resetUnit((number) => this.#resets.push(number));
-    const { nodes } = this.#drawn.site;
+    const nodes = node.replicas;
+    if (nodes.length === 0) return undefined;
     const turn = Math.floor(most * nodes.length);
     const order = [...nodes.slice(turn), ...nodes.slice(0, turn)];
     // With caches everybody at once must not die, which only the front knows.
@@ -43,7 +46,7 @@ export class Administrator {
       .toSorted((a, b) => a - b);
     const settings = { order, policy, asides } as const;
     const attempt = {
-      settings: JSON.stringify(settings),
+      settings: settingsText(settings, this.#drawn),
       invokedAt: this.#now(),
       returnedAt: Infinity,
       acknowledged: false,
@@ -68,8 +71,30 @@ export class Administrator {
     });
   }
 
+  /** Gives a node a copy, or takes its away, through one that serves. */
+  changeReplicas(share: number, draw: number): void {
+    const serving = this.#nodes.filter((node) => node.serves !== undefined);
+    const through = serving[Math.floor(draw * serving.length)];
+    const { number: node } = this.#nodes[Math.floor(share * this.#nodes.length)]!;
+    if (through === undefined) return;
+    const kind = through.replicas.includes(node) ? 'remove' : 'add';
+    const attempt = { kind, node, invokedAt: this.#now(), returnedAt: Infinity } as const;
+    const open: Open<ReplicaAttempt> = { ...attempt };
+    this.#replicaChanges.push(open);
+    through.changeReplica(kind, node, (isDone) => {
+      if (isDone) open.returnedAt = this.#now();
+    });
+  }
+
+  replicasAtEnd(): ReplicasAtEnd {
+    const held = this.#nodes
+      .filter((node) => node.serves !== undefined)
+      .map(({ number, replicas }) => ({ node: number - 1, replicas }));
+    return { first: this.#drawn.site.nodes, attempts: this.#replicaChanges, held };
+  }
+
   growthAtEnd(): GrowthAtEnd {
-    const held = this.#nodes.map(({ number, blockCount }) => {
+    const held = this.#copies().map(({ number, blockCount }) => {
       return { node: number - 1, blockCount, blocks: newBlocksOf(blockCount) };
     });
     return { attempts: this.#growths, held };
@@ -79,7 +104,13 @@ export class Administrator {
     return {
       attempts: this.#attempts,
       resets: this.#resets,
-      held: this.#nodes.map((node) => node.documents),
+      held: this.#copies().map((node) => node.documents),
     };
+  }
+
+  /** Who has a copy in the end. */
+  #copies(): readonly MirrorHost[] {
+    const newest = this.#nodes.find((node) => node.serves !== undefined);
+    return newest === undefined ? [] : this.#nodes.filter(({ number }) => newest.replicas.includes(number));
   }
 }

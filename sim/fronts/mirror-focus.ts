@@ -71,6 +71,12 @@ export const FOCUS = {
     ['operator', 'operator', 'crash', 'powerLoss', 'diskFull', 'oldDisk', 'emptyDisk', 'cut', 'slowDisk'],
     { shares: [0.5, 1], gapsMs: [800, 3000], durationsMs: [300, 2000, 5000] },
   ),
+  /** Nodes get copies and lose them, while they come and go. */
+  replicas: everything(
+    [2, 3, 4],
+    ['crash', 'powerLoss', 'isolate', 'cut', 'cutOneWay', 'emptyDisk', 'slowDisk', 'operator'],
+    { shares: [0.3, 1], gapsMs: [1500, 5000], durationsMs: [300, 2000, 5000] },
+  ),
   /** Connections break and messages are late: a third node knows more, or less. */
   links: everything(
     [3, 3, 4],

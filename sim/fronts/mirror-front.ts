@@ -5,7 +5,7 @@
 
 import { crc32 } from 'node:zlib';
 import { copyTo, lengthOf } from '../../src/base/segments.ts';
-import type { Configuration } from '../../src/cluster/configuration.ts';
+import { type Configuration, witnessOf } from '../../src/cluster/configuration.ts';
 import { crc32c } from '../../src/runtime/crc32c.ts';
 import type { FrontParts } from '../world.ts';
 import type { Link } from '../link.ts';
@@ -28,6 +28,9 @@ const GROWS_SHARE = 0.3;
 /** Growths of a run, besides. */
 const GROWTHS = [0, 1, 2, 4];
 const GROWTH_GAP_MS_MAX = 20_000;
+/** Of who has a copy. */
+const CHANGES_MAX = 6;
+const CHANGE_GAP_MS_MAX = 15_000;
 /** Nothing that anyone writes. */
 const UNSETTLED = -1;
 
@@ -40,7 +43,7 @@ export function createMirrorFront(parts: FrontParts, focus?: SiteFocus): Storage
   const nodes = hosts.map(
     (host) => new MirrorHost({ parts, host, drawn, votes, random: random.fork(`node ${host.id}`), digest }),
   );
-  const withData = nodes.filter((node) => drawn.site.nodes.includes(node.number));
+  const withData = nodes.filter((node) => node.number !== witnessOf(drawn.site));
   for (const node of nodes) node.format(first);
   for (const node of nodes) node.start();
 
@@ -48,13 +51,24 @@ export function createMirrorFront(parts: FrontParts, focus?: SiteFocus): Storage
 
   // A disk that is about to fail counts as failed, lest the other one is hit, too.
   const isComplete = (node: MirrorHost): boolean => node.serves !== undefined && node.isHealthy;
+  /** Those that have a copy, as the newest configuration that anyone serves in says. */
+  const copies = (): readonly MirrorHost[] => {
+    const serving = withData.filter((node) => node.serves !== undefined);
+    if (serving.length === 0) return [];
+    const newest = serving.reduce((a, b) => (b.serves!.term > a.serves!.term ? b : a));
+    return withData.filter(({ number }) => newest.replicas.includes(number));
+  };
   const together = (): boolean => {
-    const serving = withData.map((node) => node.serves);
-    return serving.every(
-      (configuration) =>
-        configuration !== undefined &&
-        configuration.members.length === withData.length &&
-        configuration.term === serving[0]!.term,
+    const serving = copies().map((node) => node.serves);
+    return (
+      serving.length > 0 &&
+      serving.every(
+        (configuration) =>
+          configuration !== undefined &&
+          configuration.members.length === serving.length &&
+          configuration.formerly === undefined &&
+          configuration.term === serving[0]!.term,
+      )
     );
   };
 
@@ -62,10 +76,12 @@ export function createMirrorFront(parts: FrontParts, focus?: SiteFocus): Storage
   let waits = 0;
   const administrate = (): void => {
     scheduler.after(ADMINISTRATOR_MS, administrate);
-    waits = withData.every((node) => node.seesAllAndWaits) ? waits + 1 : 0;
+    const concerned = withData.filter((node) => !node.isApart);
+    const isStuck = concerned.length > 0 && concerned.every((node) => node.seesAllAndWaits);
+    waits = isStuck ? waits + 1 : 0;
     if (waits < ADMINISTRATOR_PATIENCE) return;
     waits = 0;
-    withData.reduce((a, b) => (b.accepted > a.accepted ? b : a)).force();
+    concerned.reduce((a, b) => (b.accepted > a.accepted ? b : a)).force();
   };
   administrate();
 
@@ -77,6 +93,14 @@ export function createMirrorFront(parts: FrontParts, focus?: SiteFocus): Storage
     share += growth.next() * (1 - share) * 0.7;
     const [wanted, through] = [share, growth.next()];
     scheduler.after(at, () => administrator.grow(wanted, through));
+  }
+
+  const replicaChanges = random.fork('replica changes');
+  let changeAt = 0;
+  for (let left = drawn.changesReplicas ? CHANGES_MAX : 0; left > 0; left--) {
+    changeAt += replicaChanges.integer(500, CHANGE_GAP_MS_MAX);
+    const [whose, through] = [replicaChanges.next(), replicaChanges.next()];
+    scheduler.after(changeAt, () => administrator.changeReplicas(whose, through));
   }
 
   /** Members of one configuration hold the same, but for changes on their way. */
@@ -111,7 +135,7 @@ export function createMirrorFront(parts: FrontParts, focus?: SiteFocus): Storage
         .filter((node) => isComplete(node) && node.serves!.term === newest)
         .map((node) => node.number - 1);
     },
-    isWhole: () => together() && withData.every(isComplete),
+    isWhole: () => together() && copies().every(isComplete),
     // An administrator changes settings, or restarts a node, or all of them, at a time that suits nobody.
     operate: (draw) => {
       if ((draw * 1009) % 1 < GROWS_SHARE) administrator.grow((draw * 100_003) % 1, (draw * 499) % 1);
@@ -120,11 +144,12 @@ export function createMirrorFront(parts: FrontParts, focus?: SiteFocus): Storage
       const chosen = spread % 1 < 0.2 ? nodes : [nodes[first]!];
       for (const node of chosen) void node.stopInOrder(STOPPED_MS * (spread % 1));
     },
+    replicaChanges: () => administrator.replicasAtEnd(),
     documents: () => administrator.atEnd(),
     growth: () => administrator.growthAtEnd(),
-    isQuiet: () => scheduler.now() > 0 && together() && withData.every((node) => node.isIdle),
+    isQuiet: () => scheduler.now() > 0 && together() && copies().every((node) => node.isIdle),
     replicas: (device) =>
-      withData.map((node) => ({
+      copies().map((node) => ({
         node: node.number - 1,
         values:
           device === NEW_DEVICE

@@ -9,14 +9,15 @@
 import { assert } from '../../src/base/assert.ts';
 import type { Prng } from '../../src/base/prng.ts';
 import { NO_UUID } from '../../src/base/uuid.ts';
-import { type Configuration, votersOf } from '../../src/cluster/configuration.ts';
+import { type Configuration, votersOf, witnessOf } from '../../src/cluster/configuration.ts';
+import { MEMBERS_MAX } from '../../src/cluster/fields.ts';
 import type { PartnerWire } from '../../src/engine/mirror/frame-connection.ts';
 import { MirrorNode } from '../../src/engine/mirror/mirror-node.ts';
 import { PartnerLinks } from '../../src/engine/mirror/partner-links.ts';
 import { decodeSize } from '../../src/engine/mirror/size.ts';
 import type { ChannelMessage, Datagram } from '../../src/engine/mirror/wire.ts';
 import type { LinkKind } from '../../src/ports/partner-network.ts';
-import type { Settings } from '../../src/engine/mirror/settings.ts';
+import { decodeSettings, type Settings } from '../../src/engine/mirror/settings.ts';
 import { journalLength } from '../../src/journal/journal.ts';
 import { SUPERBLOCK_FILE_LENGTH } from '../../src/cluster/superblock.ts';
 import type { Ticket } from '../../src/ports/block-device.ts';
@@ -24,7 +25,7 @@ import type { DocumentName } from '../../src/replication/operation.ts';
 import type { Sized } from '../../src/replication/operation-wire.ts';
 import { openFlatStore } from '../../src/store/flat-store.ts';
 import type { HeldDocuments } from '../checkers/documents.ts';
-import type { SimulatedDisk } from '../disk.ts';
+import { isHealthy, type SimulatedDisk } from '../disk.ts';
 import { createDiskPort, type DiskPort } from '../disk-port.ts';
 import type { Host } from '../host.ts';
 import type { Link } from '../link.ts';
@@ -38,9 +39,10 @@ import { MirrorCommands } from './mirror-commands.ts';
 import { BLOCK_LENGTH, DEVICE, DEVICE_BLOCKS, DEVICE_BLOCKS_MAX } from './mirror-layout.ts';
 import { createCodingWire, createPlainWire } from './mirror-carrier.ts';
 import { SimulatedPartners } from './mirror-links.ts';
-import type { MirrorSite } from './mirror-site.ts';
+import { type MirrorSite, settingsText } from './mirror-site.ts';
 import { leftovers, newRecords } from './new-copy.ts';
 import { encodeReset, resetsOf } from './resets.ts';
+import { HostSessions } from './host-sessions.ts';
 import { createRamCache, type RamCache } from './ram-cache.ts';
 
 export interface MirrorHostOptions {
@@ -60,8 +62,6 @@ interface Process {
 
 const SLOTS = 16;
 const REOPEN_MS = 3000;
-const GUARD_MS = 2500;
-const GUARD_EVERY_MS = 250;
 const LONG_CHANCE = 0.3;
 const DISK_SOURCE = 1_000;
 
@@ -82,7 +82,7 @@ export class MirrorHost {
   #partners: SimulatedPartners | undefined;
   #links: PartnerLinks | undefined;
   #process: Process | undefined;
-  #sessions = new Map<Session, { readonly drop: () => void; heardAt: number }>();
+  readonly #sessions: HostSessions;
   #incarnation = 0;
   #starts = 0;
   #isStopping = false;
@@ -94,11 +94,10 @@ export class MirrorHost {
     this.#options = options;
     const { host, parts, drawn } = options;
     this.number = host.id + 1;
-    const recordSectors = (blocks: number): number =>
-      Math.ceil(
-        (SUPERBLOCK_FILE_LENGTH + journalLength(blocks, BLOCK_LENGTH, drawn.site.nodes.length)) /
-          SECTOR_LENGTH,
-      );
+    this.#sessions = new HostSessions(host.clock);
+    const { nodes } = drawn.site;
+    const recordSectors = (blocks: number, copies: number): number =>
+      Math.ceil((SUPERBLOCK_FILE_LENGTH + journalLength(blocks, BLOCK_LENGTH, copies)) / SECTOR_LENGTH);
     const disk = (source: number, sectorCount: number, sectorsMax: number): DiskPort =>
       createDiskPort({
         source,
@@ -112,7 +111,11 @@ export class MirrorHost {
       });
     this.#isLong = options.random.fork('length').chance(LONG_CHANCE);
     this.#data = disk(DISK_SOURCE, this.#isLong ? DEVICE_BLOCKS_MAX : DEVICE_BLOCKS, DEVICE_BLOCKS_MAX);
-    this.#records = disk(DISK_SOURCE + 1, recordSectors(DEVICE_BLOCKS), recordSectors(DEVICE_BLOCKS_MAX));
+    this.#records = disk(
+      DISK_SOURCE + 1,
+      recordSectors(DEVICE_BLOCKS, nodes.length),
+      recordSectors(DEVICE_BLOCKS_MAX, MEMBERS_MAX),
+    );
     this.disks = [this.#data.device, this.#records.device];
     const any = { blockLength: BLOCK_LENGTH, blockCount: DEVICE_BLOCKS_MAX } as const;
     const geometryNow = (): Sized['geometry'] => this.#process?.node.geometry ?? any;
@@ -138,10 +141,14 @@ export class MirrorHost {
 
   /** No fault lies on its disks. */
   get isHealthy(): boolean {
-    return this.disks.every(({ conditions }) => {
-      const { readError, writeError, flushError, noSpace, hung } = conditions;
-      return readError + writeError + flushError === 0 && !noSpace && !hung;
-    });
+    return this.disks.every(({ conditions }) => isHealthy(conditions));
+  }
+
+  /** It runs, and has no copy of the device. */
+  get isApart(): boolean {
+    const { membership } = this.#process?.node ?? {};
+    if (membership === undefined) return false;
+    return membership.role === 'removed' || membership.standing.accepted.term === 0;
   }
 
   /** For the administrator: all are there and nobody serves. */
@@ -149,7 +156,8 @@ export class MirrorHost {
     const { node } = this.#process ?? {};
     if (node === undefined) return false;
     const { membership } = node;
-    const { site, hasStoredVote } = this.#options.drawn;
+    const { hasStoredVote } = this.#options.drawn;
+    const { site } = membership;
     const voters = votersOf(site);
     const now = this.#options.host.clock.now();
     return (
@@ -157,7 +165,7 @@ export class MirrorHost {
       membership.role !== 'failed' &&
       voters.every((voter) => {
         // Whether a vote in a store is reached now is not waited for.
-        const isStored = hasStoredVote && !site.nodes.includes(voter);
+        const isStored = hasStoredVote && voter === witnessOf(site);
         return isStored || membership.peers.isJoined(voter, now);
       })
     );
@@ -181,7 +189,9 @@ export class MirrorHost {
 
   /** Writes the records of a new device. */
   format(first: Configuration): void {
-    this.#records.device.medium.replace(newRecords(this.number, first, this.#options.drawn));
+    const { drawn } = this.#options;
+    if (!drawn.spares.includes(this.number))
+      this.#records.device.medium.replace(newRecords(this.number, first, drawn));
     if (this.#isLong) this.leaveBehind();
   }
 
@@ -213,7 +223,7 @@ export class MirrorHost {
       },
     });
     void this.#open(start);
-    host.clock.after(GUARD_EVERY_MS, () => this.#guard(start));
+    this.#sessions.guard(() => start === this.#starts);
   }
 
   /** In order, as a service manager does; then it starts again, if nothing else has come in between. */
@@ -221,7 +231,7 @@ export class MirrorHost {
     const start = this.#starts;
     const { node } = this.#process ?? {};
     if (node === undefined) return false;
-    this.#dropSessions();
+    this.#sessions.drop();
     this.#isStopping = true;
     const isClean = await node.stop();
     this.#isStopping = false;
@@ -247,21 +257,20 @@ export class MirrorHost {
     if (
       this.#process === undefined ||
       this.#isStopping ||
-      !this.#options.drawn.site.nodes.includes(this.number)
+      this.number === witnessOf(this.#options.drawn.site)
     )
       return false;
-    this.#sessions.set(session, { drop, heardAt: this.#options.host.clock.now() });
+    this.#sessions.open(session, drop);
     return true;
   }
 
   heard(session: Session): void {
-    if (this.#process?.node.stoodStill === true) this.#dropSessions();
-    const known = this.#sessions.get(session);
-    if (known !== undefined) known.heardAt = this.#options.host.clock.now();
+    if (this.#process?.node.stoodStill === true) this.#sessions.drop();
+    this.#sessions.heard(session);
   }
 
   closeSession(session: Session): void {
-    this.#sessions.delete(session);
+    this.#sessions.close(session);
   }
 
   submit(session: Session, device: number, command: Command, answer: (answer: Answer) => void): void {
@@ -310,7 +319,7 @@ export class MirrorHost {
   /** As it holds them. */
   get documents(): HeldDocuments {
     const { node } = this.#process ?? {};
-    const settings = node?.document('settings') === undefined ? '' : JSON.stringify(node.settings);
+    const settings = settingsText(decodeSettings(node?.document('settings')), this.#options.drawn);
     return { node: this.#options.host.id, settings, resets: resetsOf(node?.document('reset')) };
   }
 
@@ -319,6 +328,19 @@ export class MirrorHost {
     const { node } = this.#process ?? {};
     void node?.grow(blockCount).then(({ ok }) => done(ok));
     return node !== undefined;
+  }
+
+  /** False: there is nobody to ask. */
+  changeReplica(kind: 'add' | 'remove', other: number, done: (isDone: boolean) => void): boolean {
+    const { node } = this.#process ?? {};
+    const changed = kind === 'add' ? node?.addReplica(other) : node?.removeReplica(other);
+    void changed?.then(({ ok }) => done(ok));
+    return node !== undefined;
+  }
+
+  /** Who has a copy, as it knows. */
+  get replicas(): readonly number[] {
+    return this.#process?.node.membership.site.nodes.toSorted((a, b) => a - b) ?? [];
   }
 
   /** Of the device, as its copy has recorded. */
@@ -360,6 +382,8 @@ export class MirrorHost {
 
   async #open(start: number): Promise<void> {
     const { drawn, host, parts, random, digest, votes } = this.#options;
+    const { nodes } = drawn.site;
+    const madeOf = drawn.spares.includes(this.number) ? [...nodes, this.number] : nodes;
     for (const { device } of [this.#data, this.#records]) device.reopen();
     const flat = openFlatStore({ disk: this.#data, blockLength: BLOCK_LENGTH, writeCache: 'back' });
     assert(flat.ok, 'the data disk is whole blocks');
@@ -368,7 +392,7 @@ export class MirrorHost {
     const node = await MirrorNode.open({
       self: this.number,
       device: DEVICE,
-      site: drawn.site,
+      site: { ...drawn.site, nodes: madeOf },
       incarnation: this.#incarnation,
       policy: drawn.policy,
       journal: drawn.journal,
@@ -396,7 +420,7 @@ export class MirrorHost {
         },
         sendReplica: (to, message) => this.#links?.send(to, { kind: 'replica', message }),
         isCongested: (to) => this.#links?.isCongested(to) ?? false,
-        dropSessions: () => this.#dropSessions(),
+        dropSessions: () => this.#sessions.drop(),
         onFailed: () => this.#failed(start),
         onChanged: () => parts.stir(),
         onDocument: (name, bytes) => this.#onDocument(start, name, bytes),
@@ -422,7 +446,7 @@ export class MirrorHost {
   /** The node says so for a while, and votes; then, when its disks are still, everything is opened again. */
   #failed(start: number): void {
     if (start !== this.#starts) return;
-    this.#dropSessions();
+    this.#sessions.drop();
     this.#options.host.clock.after(REOPEN_MS, () => void this.#reopen(start));
   }
 
@@ -431,7 +455,7 @@ export class MirrorHost {
     const { node } = this.#process ?? {};
     await node?.settled();
     if (start !== this.#starts) return;
-    this.#dropSessions();
+    this.#sessions.drop();
     this.#links?.close();
     this.#stop();
     const stopped = this.#starts;
@@ -457,25 +481,6 @@ export class MirrorHost {
     } else {
       node.onControl(from, message);
     }
-  }
-
-  /** Sessions that have been silent are given up before their initiators can have gone on elsewhere. */
-  #guard(start: number): void {
-    if (start !== this.#starts) return;
-    const { host } = this.#options;
-    host.clock.after(GUARD_EVERY_MS, () => this.#guard(start));
-    const now = host.clock.now();
-    for (const [session, { heardAt, drop }] of this.#sessions) {
-      if (now - heardAt <= GUARD_MS) continue;
-      this.#sessions.delete(session);
-      drop();
-    }
-  }
-
-  #dropSessions(): void {
-    const sessions = [...this.#sessions.values()];
-    this.#sessions.clear();
-    for (const { drop } of sessions) drop();
   }
 
   /** What was confirmed is answered a little later, perhaps after a pause in which others went on: that is no harm. */

@@ -1,7 +1,8 @@
 /** What a seed decides about the mirrored device: strategy, witness, write policy, journal. */
 
 import type { Prng } from '../../src/base/prng.ts';
-import type { IsolationPolicy, Site } from '../../src/cluster/configuration.ts';
+import { inOrder, type IsolationPolicy, type Site } from '../../src/cluster/configuration.ts';
+import type { Settings } from '../../src/engine/mirror/settings.ts';
 import type { JournalStrategy } from '../../src/journal/recovery.ts';
 import { drawTrouble, type VoteTrouble } from '../vote-store.ts';
 import type { FrontParts } from '../world.ts';
@@ -18,11 +19,16 @@ export interface MirrorSite {
   readonly hasStoredVote: boolean;
   /** Of that store, or of the arbiter's. */
   readonly trouble: VoteTrouble;
+  /** Data nodes that have no copy when the device is made. */
+  readonly spares: readonly number[];
+  /** Administrators give nodes copies and take them away. */
+  readonly changesReplicas: boolean;
 }
 
 export type Carriage = 'asObjects' | 'asBytes';
 
 const BYTES_CHANCE = 1 / 8;
+const CHANGES_CHANCE = 1 / 5;
 const VOTES = ['majority', 'majority', 'heartbeat'] as const;
 const WITNESSES = ['none', 'host', 'stored'] as const;
 /** Of two without a witness nobody goes on alone. */
@@ -35,6 +41,7 @@ export interface SiteFocus {
   readonly strategy?: 'majority' | 'heartbeat';
   readonly policy?: WritePolicy;
   readonly carriage?: Carriage;
+  readonly changesReplicas?: true;
 }
 
 /** Hosts are numbered from 0, replicas and the witness from 1; a witness is the last host, or comes after it. */
@@ -54,9 +61,15 @@ export function drawSite(
     const other = random.integer(0, at);
     [nodes[at], nodes[other]] = [nodes[other]!, nodes[at]!];
   }
+  // A single copy fails with its node.
+  const own = random.fork('replicas');
+  const changesReplicas = !oneByOne && (focus.changesReplicas ?? own.chance(CHANGES_CHANCE));
+  const first = changesReplicas ? own.integer(1, nodes.length) : nodes.length;
   return {
+    spares: nodes.slice(first).toSorted((a, b) => a - b),
+    changesReplicas,
     site: {
-      nodes,
+      nodes: nodes.slice(0, first),
       strategy:
         kind === 'majority'
           ? { kind, witness: witness === 'none' ? undefined : count + 1 }
@@ -72,6 +85,15 @@ export function drawSite(
     hasStoredVote: witness === 'stored',
     trouble: drawTrouble(random.fork('trouble'), oneByOne),
   };
+}
+
+/** Settings for the checker. As the device was made: a document may say so, or there is none. */
+export function settingsText(settings: Settings | undefined, { site, policy }: MirrorSite): string {
+  if (settings === undefined) return '';
+  const { order, asides } = settings;
+  const isAsMade =
+    settings.policy === policy && asides.length === 0 && order.join() === inOrder(order, site.nodes).join();
+  return isAsMade ? '' : JSON.stringify(settings);
 }
 
 function drawWitness(random: Prng, hosts: number, oneByOne: boolean): (typeof WITNESSES)[number] {

@@ -80,6 +80,8 @@ export class Scenario {
       confirmsReads: false,
       carriage: 'asBytes',
       hasStoredVote: false,
+      spares: [],
+      changesReplicas: false,
       trouble,
     } as const;
     const votes = new SimulatedVotes(scheduler, random.fork('votes'), trouble);

@@ -121,6 +121,7 @@ export const FRONTS = {
   'mirror-links': focused(FOCUS.links),
   'mirror-settings': focused(FOCUS.settings),
   'mirror-growth': focused(FOCUS.growth),
+  'mirror-replicas': focused(FOCUS.replicas, { changesReplicas: true }),
 } as const satisfies Readonly<Record<string, FrontKind>>;
 
 /** The mirror under a few kinds of faults. */

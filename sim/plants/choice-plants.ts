@@ -53,8 +53,8 @@ export const CHOICE_PLANTS: Catalogue = {
   },
   blankVotesCount: {
     file: CHOOSE,
-    find: 'return counting >= remembering || input.isForced',
-    replace: 'return counting >= Math.min(1, remembering) || input.isForced',
+    find: 'isInEveryMajority(site, remembers)',
+    replace: '[...promises.keys()].some(remembers)',
     what: 'voters that have lost their records vote like others',
     killedBy: {
       file: 'src/cluster/choose-rules.test.ts',
@@ -63,8 +63,8 @@ export const CHOICE_PLANTS: Catalogue = {
   },
   blankCopiesCount: {
     file: CHOOSE,
-    find: 'const counting = new Map([...promises].filter(([, report]) => !report.isBlank));',
-    replace: 'const counting = new Map(promises);',
+    find: 'const remembering = new Map([...given.promises].filter(([, report]) => !report.isBlank));',
+    replace: 'const remembering = new Map(given.promises);',
     what: 'what copies without records say counts',
     killedBy: {
       file: 'src/cluster/choose-rules.test.ts',

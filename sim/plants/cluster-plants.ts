@@ -5,6 +5,7 @@ import { type Catalogue, NO_SERVICE, WRONG_EPOCH } from './plant.ts';
 const MEMBERSHIP = 'src/cluster/membership.ts';
 const LEASES = 'src/cluster/leases.ts';
 const PROPOSER = 'src/cluster/proposer.ts';
+const CHOOSE = 'src/cluster/choose.ts';
 
 export const CLUSTER_PLANTS: Catalogue = {
   servesWithoutLease: {
@@ -19,8 +20,8 @@ export const CLUSTER_PLANTS: Catalogue = {
   },
   leaseFromTheFastest: {
     file: LEASES,
-    find: '(times[need - 1] ?? -Infinity)',
-    replace: '(times[0] ?? -Infinity)',
+    find: 'return Math.min(...members.map(sentTo)) + LEASE_MS;',
+    replace: 'return Math.max(...members.filter((node) => node !== self).map(sentTo)) + LEASE_MS;',
     what: 'one answer to a heartbeat is enough to serve',
     killedBy: {
       file: 'src/cluster/leases.test.ts',
@@ -79,7 +80,7 @@ export const CLUSTER_PLANTS: Catalogue = {
   },
   leasesAreNotPromised: {
     file: MEMBERSHIP,
-    find: 'leases: this.#granted.remaining(this.site.nodes, now),',
+    find: 'leases: this.#granted.remaining(withDataOf(this.site), now),',
     replace: 'leases: this.#granted.remaining([], now),',
     what: 'a voter forgets the leases that it has granted when it promises',
     killedBy: {
@@ -157,17 +158,16 @@ export const CLUSTER_PLANTS: Catalogue = {
   },
   installsBeforeAllAccept: {
     file: 'src/cluster/proposal.ts',
-    find: 'return [...members, ...learners, ...told].every((node) => accepted.has(node)) && accepted.size >= need;',
-    replace:
-      'return [...members, ...learners, ...told].some((node) => accepted.has(node)) && accepted.size >= need;',
+    find: '[...members, ...learners, ...told].every(isAccepted)',
+    replace: '[...members, ...learners, ...told].some(isAccepted)',
     what: 'a configuration is installed before all its members have accepted it',
     foundBy: [...NO_SERVICE, ...WRONG_EPOCH],
     seedsMax: 10,
   },
   installsBeforeAMajorityAccepts: {
     file: PROPOSER,
-    find: "const need = site.strategy.kind === 'majority' ? majorityOf(site) : 1;\n    if (!isComplete",
-    replace: 'const need = 1;\n    if (!isComplete',
+    find: 'if (!isComplete(attempt, sites)) return;',
+    replace: 'if (!isComplete(attempt, [])) return;',
     what: 'a configuration is installed when its members have accepted it, be they no majority',
     killedBy: {
       file: 'src/cluster/proposer.test.ts',
@@ -176,13 +176,33 @@ export const CLUSTER_PLANTS: Catalogue = {
   },
   halfIsAMajority: {
     file: 'src/cluster/configuration.ts',
-    find: 'Math.floor(votersOf(site).length / 2) + 1;',
-    replace: 'Math.ceil(votersOf(site).length / 2);',
+    find: 'return Math.floor(voters / 2) + 1;',
+    replace: 'return Math.ceil(voters / 2);',
     what: 'half of the voters are enough',
     focus: 'mirror-cuts',
     seedsMax: 20,
     redundant:
       'half of the voters are not enough of those that remember: every other majority could have agreed without them',
+  },
+  newVotersAlone: {
+    file: 'src/cluster/configuration.ts',
+    find: 'const lists = site.formerly === undefined ? [site.nodes] : [site.nodes, site.formerly];',
+    replace: 'const lists = [site.nodes];',
+    what: 'while replicas change the new ones decide without the former',
+    killedBy: {
+      file: 'src/cluster/configuration.test.ts',
+      test: 'while replicas change, a majority is one of the former and one of the new ones',
+    },
+  },
+  changeOfAnother: {
+    file: CHOOSE,
+    find: 'if (change?.baseTerm !== base.term || base.formerly !== undefined) return undefined;',
+    replace: 'if (change === undefined) return undefined;',
+    what: 'replicas are changed though another configuration has come in between',
+    killedBy: {
+      file: 'src/cluster/choose-rules.test.ts',
+      test: 'replicas change only from the configuration that was looked at, and one change is complete before the next',
+    },
   },
   installsAfterARestart: {
     file: MEMBERSHIP,

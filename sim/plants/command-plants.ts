@@ -38,7 +38,7 @@ export const COMMAND_PLANTS: Catalogue = {
     redundant: 'a process that stood still for as long as initiators wait has no lease any more',
   },
   keepsSilentSessions: {
-    file: 'sim/fronts/mirror-host.ts',
+    file: 'sim/fronts/host-sessions.ts',
     find: 'if (now - heardAt <= GUARD_MS) continue;',
     replace: 'if (now - heardAt <= 1000 * GUARD_MS) continue;',
     what: 'sessions are kept however long nothing was heard of them',

@@ -141,3 +141,60 @@ test('heartbeat: who has stood back does not let others go on without the one th
   assert.equal(chosenBy(2, SUSPEND_LOW, promises).kind, 'wait');
   assert.equal(chosenBy(1, SUSPEND_LOW, promises).kind, 'go');
 });
+
+/** Promises of these, which all reach each other. */
+const all = (
+  base: Configuration,
+  nodes: readonly number[],
+  more: Partial<Report<unknown>> = {},
+): Readonly<Record<number, Report<unknown>>> =>
+  Object.fromEntries(nodes.map((node) => [node, promise(base, { hearsSync: [1, 2, 3, 4], ...more })]));
+const NEW = promise(of(0, []), { isBlank: true, isFresh: false, hearsSync: [1, 2, 3] });
+
+test('replicas change only from the configuration that was looked at, and one change is complete before the next', () => {
+  const change = { baseTerm: 20, replicas: [4, 1, 2, 3] };
+  const added = choiceOf(1, MAJORITY, { ...all(ALL, [1, 2, 3]), 4: NEW }, { change });
+  assert.deepEqual(
+    [added.members, added.learners, added.replicas, added.formerly],
+    [[1, 2, 3], [4], [1, 2, 3, 4], [1, 2, 3]],
+  );
+  const later = choiceOf(1, MAJORITY, { ...all(of(36, [1, 2, 3]), [1, 2, 3]), 4: NEW }, { change });
+  assert.deepEqual([later.learners, later.replicas, later.formerly], [[], undefined, undefined]);
+  const base = { ...ALL, replicas: [1, 2, 3], formerly: [1, 2] };
+  const between = choiceOf(1, MAJORITY, { ...all(base, [1, 2, 3]), 4: NEW }, { change });
+  assert.deepEqual([between.replicas, between.formerly], [[1, 2, 3], undefined], 'that one is complete now');
+});
+
+test('who cannot learn is not made a replica, and who is a member is not left without one', () => {
+  const change = { baseTerm: 20, replicas: [1, 2, 3, 4] };
+  for (const four of [
+    undefined,
+    { ...NEW, handover: undefined },
+    { ...NEW, hasFailed: true },
+    { ...NEW, hearsSync: [1] },
+  ]) {
+    const promises = four === undefined ? {} : { 4: four };
+    const choice = choiceOf(1, MAJORITY, { ...all(ALL, [1, 2, 3]), ...promises }, { change });
+    assert.deepEqual([choice.learners, choice.replicas, choice.formerly], [[], undefined, undefined]);
+  }
+  const without = { baseTerm: 20, replicas: [1, 2] };
+  assert.equal(choiceOf(1, MAJORITY, all(ALL, [1, 2, 3]), { change: without }).replicas, undefined);
+  const excluded = new Set([3]);
+  const removed = choiceOf(1, MAJORITY, all(ALL, [1, 2, 3]), { change: without, excluded });
+  assert.deepEqual(
+    [removed.members, removed.learners, removed.replicas, removed.formerly],
+    [[1, 2], [], [1, 2], [1, 2, 3]],
+  );
+});
+
+test('what only somebody has accepted who has no vote in it counts, too', () => {
+  // Node 3 was told of a configuration in which it has no copy; node 2 has not heard of it yet.
+  const last = { ...of(36, [1, 2]), replicas: [1, 2] };
+  const promises = {
+    2: promise({ ...of(20, [1, 2]), replicas: [1, 2], formerly: [1, 2, 3] }),
+    3: promise(last, { isFresh: false, bound: [1, 2] }),
+  };
+  assert.equal(chosenBy(2, SUSPEND_LOW, promises).kind, 'wait', 'node 1 is silent');
+  const both = choiceOf(1, SUSPEND_LOW, { ...promises, 1: promise(last) });
+  assert.deepEqual([both.base.term, both.members, both.replicas], [36, [1, 2], [1, 2]]);
+});

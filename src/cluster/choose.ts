@@ -5,6 +5,7 @@
  *   members   members of base that have gone on without a restart, and can all reach each other
  *             – none of them: everything was restarted; one copy starts, if nothing can be lost
  *   learners  every other data node that promised and reaches all members
+ *   replicas  as base has them, or with one more or less, as an administrator has said
  *
  * What makes a promise count:
  *   majority   more than half of the voters have promised, and so many that have their records that no other
@@ -14,7 +15,15 @@
  *              their leases are over, and the policy lets the others go on
  */
 
-import { type Configuration, majorityOf, type Site, votersOf } from './configuration.ts';
+import {
+  type Configuration,
+  inOrder,
+  isInEveryMajority,
+  isMajority,
+  type MadeSite,
+  type Site,
+  siteOf,
+} from './configuration.ts';
 import { lineageOf } from './lineage.ts';
 import type { Report } from './messages.ts';
 
@@ -23,6 +32,9 @@ export interface Choice {
   readonly base: Configuration;
   readonly members: readonly number[];
   readonly learners: readonly number[];
+  /** Of the next configuration, and of base where they are others; as in `Configuration`. */
+  readonly replicas?: readonly number[] | undefined;
+  readonly formerly?: readonly number[] | undefined;
   /** Left out, but they have promised and have to agree (heartbeat): they record it before anyone serves. */
   readonly told: readonly number[];
   /** Of these, and of who else has promised: gone another way (split brain). They wait until someone chooses. */
@@ -38,8 +50,15 @@ export interface Choice {
 
 export type Chosen = Choice | { readonly kind: 'wait'; readonly rule: string };
 
+/** Another list of replicas, for a configuration that follows on this one and on no other. */
+export interface ReplicaChange {
+  readonly baseTerm: number;
+  readonly replicas: readonly number[];
+}
+
 export interface ChooseInput {
-  readonly site: Site;
+  readonly site: MadeSite;
+  readonly change?: ReplicaChange | undefined;
   readonly self: number;
   readonly promises: ReadonlyMap<number, Report<unknown>>;
   /** Out of the next configuration, whatever they promise. */
@@ -60,20 +79,28 @@ export interface ChooseInput {
   readonly winner: number | undefined;
 }
 
-export function choose(input: ChooseInput): Chosen {
-  const { site, promises } = input;
-  const counting = new Map([...promises].filter(([, report]) => !report.isBlank));
-  if (counting.size === 0) return wait('no copy that counts has promised');
-  if (input.winner !== undefined && !isSide(counting, input.winner))
-    return wait(`node ${input.winner} has not promised, or is no side of a split brain`);
-  const { base, diverged } = lineageOf(site, counting, input.winner);
+/** The same, with the site as the base has it. */
+interface Considered extends Omit<ChooseInput, 'site'> {
+  readonly site: Site;
+}
+
+export function choose(given: ChooseInput): Chosen {
+  const remembering = new Map([...given.promises].filter(([, report]) => !report.isBlank));
+  if (remembering.size === 0) return wait('no copy that counts has promised');
+  if (given.winner !== undefined && !isSide(remembering, given.winner))
+    return wait(`node ${given.winner} has not promised, or is no side of a split brain`);
+  const { base, diverged } = lineageOf(given.site, remembering, given.winner);
+  const { promises } = given;
+  const site = siteOf(base, given.site);
+  const input: Considered = { ...given, site };
+  // Who has no vote in it any more may be the only one who has heard of it, or one of those who served before.
   const bound = boundOf(promises, base);
   // Who has lost its record has promised, and may have gone on alone before: it says as little as who is silent.
   const absent = bound.filter((node) =>
     input.isForced ? !promises.has(node) : promises.get(node)?.isBlank !== false,
   );
   const unknown = absent.filter((node) => (input.retiredIn(node) ?? Infinity) > base.term);
-  const allowed = mayGoOn(input, bound, counting.size, absent, unknown);
+  const allowed = mayGoOn(input, bound, absent, unknown);
   if (allowed.kind === 'no') return wait(allowed.rule);
   const ready = (node: number): boolean => {
     const report = promises.get(node);
@@ -93,13 +120,13 @@ export function choose(input: ChooseInput): Chosen {
   const chosen = members.nodes;
   if (allowed.kind === 'claim' && allowed.except.some((node) => chosen.includes(node)))
     return wait('a silent node cannot be a member');
-  const learners = site.nodes.filter(
-    (node) =>
-      !chosen.includes(node) &&
-      (!diverged.includes(node) || input.winner !== undefined) &&
-      readyToLearn(input, node) &&
-      chosen.every(joins(input, node)),
-  );
+  const mayLearn = (node: number): boolean =>
+    !chosen.includes(node) &&
+    (!diverged.includes(node) || input.winner !== undefined) &&
+    readyToLearn(input, node) &&
+    chosen.every(joins(input, node));
+  const replicas = changed(input, base, chosen, mayLearn);
+  const learners = inOrder(replicas ?? site.nodes, site.nodes).filter(mayLearn);
   const sources = [...base.members, ...base.learners].filter(
     (node) =>
       promises.get(node)?.isFresh === true &&
@@ -113,6 +140,8 @@ export function choose(input: ChooseInput): Chosen {
     base,
     members: chosen.toSorted((a, b) => a - b),
     learners: learners.toSorted((a, b) => a - b),
+    replicas: replicas ?? base.replicas,
+    formerly: replicas === undefined ? undefined : site.nodes.toSorted((a, b) => a - b),
     told: told.filter((node) => !included.includes(node) && promises.get(node)?.isBlank === false),
     diverged: diverged.filter((node) => !included.includes(node)),
     sources,
@@ -120,6 +149,19 @@ export function choose(input: ChooseInput): Chosen {
     needsClaim: allowed.kind === 'claim',
     rule: members.rule,
   };
+}
+
+/** The replicas as an administrator wants them; undefined: not with this configuration. */
+function changed(
+  { site, change }: Considered,
+  base: Configuration,
+  members: readonly number[],
+  mayLearn: (node: number) => boolean,
+): readonly number[] | undefined {
+  if (change?.baseTerm !== base.term || base.formerly !== undefined) return undefined;
+  const added = change.replicas.filter((node) => !site.nodes.includes(node));
+  const isPossible = members.every((node) => change.replicas.includes(node)) && added.every(mayLearn);
+  return isPossible ? change.replicas.toSorted((a, b) => a - b) : undefined;
 }
 
 /** Only who has gone on by itself can be chosen: a copy that is merely behind has nothing that others lack. */
@@ -144,22 +186,21 @@ type Allowed =
   | { readonly kind: 'claim'; readonly except: readonly number[] };
 
 function mayGoOn(
-  input: ChooseInput,
+  input: Considered,
   bound: readonly number[],
-  counting: number,
   absent: readonly number[],
   unknown: readonly number[],
 ): Allowed {
   const { site, promises, isHeard, self } = input;
   const { strategy } = site;
   if (strategy.kind === 'majority') {
-    const need = majorityOf(site);
-    if (promises.size < need) return { kind: 'no', rule: `${promises.size} of ${need} votes have promised` };
+    if (!isMajority(site, (node) => promises.has(node)))
+      return { kind: 'no', rule: `only node ${[...promises.keys()].join(', ')} has promised: no majority` };
     // Who has lost its record may have agreed to something with those who are silent.
-    const remembering = votersOf(site).length - need + 1;
-    return counting >= remembering || input.isForced
+    const remembers = (node: number): boolean => promises.get(node)?.isBlank === false;
+    return input.isForced || isInEveryMajority(site, remembers)
       ? { kind: 'yes' }
-      : { kind: 'no', rule: `${counting} of ${remembering} votes that have their record have promised` };
+      : { kind: 'no', rule: 'votes that have their record have to promise: a majority may be without any' };
   }
   // Who has retired comes back restarted, and does not go on alone, unless the arbiter lets it.
   if (unknown.length === 0 && (absent.length === 0 || strategy.policy !== 'arbitrate'))
@@ -188,7 +229,7 @@ type Members =
   | { readonly kind: 'wait'; readonly rule: string };
 
 function chooseMembers(
-  input: ChooseInput,
+  input: Considered,
   base: Configuration,
   ready: (node: number) => boolean,
   allPromised: boolean,
@@ -212,7 +253,7 @@ function chooseMembers(
 }
 
 /** The most nodes that all reach each other; of equals the one with the highest priority. This node must be among them. */
-function clique(input: ChooseInput, candidates: readonly number[], needed: readonly number[]): Members {
+function clique(input: Considered, candidates: readonly number[], needed: readonly number[]): Members {
   let best: readonly number[] = [];
   for (let set = 1; set < 1 << candidates.length; set++) {
     const nodes = candidates.filter((_, at) => (set & (1 << at)) !== 0);
@@ -233,7 +274,7 @@ function isBefore(order: readonly number[], a: readonly number[], b: readonly nu
 
 /** All copies were restarted. */
 function restarted(
-  input: ChooseInput,
+  input: Considered,
   base: Configuration,
   ready: (node: number) => boolean,
 ): { kind: 'members'; nodes: readonly number[]; rule: string } | { kind: 'wait'; rule: string } {
@@ -260,12 +301,12 @@ function restarted(
   return { kind: 'members', nodes: [first], rule: 'a restarted copy, written through' };
 }
 
-function readyToLearn({ promises, excluded }: ChooseInput, node: number): boolean {
+function readyToLearn({ promises, excluded }: Considered, node: number): boolean {
   const report = promises.get(node);
   return report?.handover !== undefined && !report.hasFailed && !excluded.has(node);
 }
 
-function joins({ promises, self }: ChooseInput, a: number): (b: number) => boolean {
+function joins({ promises, self }: Considered, a: number): (b: number) => boolean {
   const hears = (from: number, to: number): boolean =>
     from === to || promises.get(from)?.hearsSync.includes(to) === true;
   return (b) => {
@@ -276,7 +317,7 @@ function joins({ promises, self }: ChooseInput, a: number): (b: number) => boole
 }
 
 function leaseOf(
-  { promises, retiredIn }: ChooseInput,
+  { promises, retiredIn }: Considered,
   base: Configuration,
   members: readonly number[],
 ): number {

@@ -11,9 +11,12 @@ export const MEMBERS_MAX = 4;
 /** … and a witness. */
 export const VOTERS_MAX = MEMBERS_MAX + 1;
 
-/** Bytes of a list of nodes, and of a configuration. */
+/** Bytes of a list of nodes, of a configuration, and of what it says of replicas. */
 export const NODES_LENGTH = 12;
 export const CONFIGURATION_LENGTH = 48;
+export const REPLICAS_LENGTH = 2 * NODES_LENGTH;
+
+type Replicas = Pick<Configuration, 'replicas' | 'formerly'>;
 
 /** Term (8), id (16), members (12), data was written in it (1), reserved (3). */
 export const EPOCH_LENGTH = 40;
@@ -54,6 +57,33 @@ export function getConfiguration(view: DataView, offset: number): Configuration 
   const learners = getNodes(view, offset + 36, MEMBERS_MAX);
   if (term < 0 || members === undefined || learners === undefined) return undefined;
   return { term, id: getUuid(view, offset + 8), members, learners };
+}
+
+/** Replicas (12), those of before (12). None: as the device was made, and as before. */
+export function putReplicas(view: DataView, offset: number, { replicas, formerly }: Replicas): void {
+  putNodes(view, offset, replicas ?? [], MEMBERS_MAX);
+  putNodes(view, offset + NODES_LENGTH, formerly ?? [], MEMBERS_MAX);
+}
+
+export function getReplicas(view: DataView, offset: number): Replicas | undefined {
+  const replicas = getNodes(view, offset, MEMBERS_MAX);
+  const formerly = getNodes(view, offset + NODES_LENGTH, MEMBERS_MAX);
+  if (replicas === undefined || formerly === undefined) return undefined;
+  return { ...(replicas.length > 0 && { replicas }), ...(formerly.length > 0 && { formerly }) };
+}
+
+/** Both, one after the other: as records have them. */
+export const CONFIGURATION_RECORD_LENGTH = CONFIGURATION_LENGTH + REPLICAS_LENGTH;
+
+export function putConfigurationRecord(view: DataView, offset: number, configuration: Configuration): void {
+  putConfiguration(view, offset, configuration);
+  putReplicas(view, offset + CONFIGURATION_LENGTH, configuration);
+}
+
+export function getConfigurationRecord(view: DataView, offset: number): Configuration | undefined {
+  const configuration = getConfiguration(view, offset);
+  const replicas = getReplicas(view, offset + CONFIGURATION_LENGTH);
+  return configuration && replicas && { ...configuration, ...replicas };
 }
 
 export function putEpoch(view: DataView, offset: number, epoch: EpochRecord): void {

@@ -7,7 +7,7 @@
  *  2. A voter that has just started counts as one that granted everybody everything at its start.
  */
 
-import { type Configuration, majorityOf, type Site } from './configuration.ts';
+import { type Configuration, isMajority, type Site, votersOf } from './configuration.ts';
 import { DRIFT, LEASE_MS } from './times.ts';
 
 export class HeldLease {
@@ -24,15 +24,15 @@ export class HeldLease {
 
   /** When the right to serve ends. */
   until(site: Site, { members }: Configuration, self: number): number {
-    const others =
-      site.strategy.kind === 'heartbeat' ? members.filter((node) => node !== self).length : undefined;
-    const need = others ?? majorityOf(site) - 1;
-    if (need === 0) return Infinity;
-    const times: number[] = [];
-    for (const [voter, sentAt] of this.#answered)
-      if (others === undefined || members.includes(voter)) times.push(sentAt);
-    times.sort((a, b) => b - a);
-    return (times[need - 1] ?? -Infinity) + LEASE_MS;
+    const sentTo = (node: number): number =>
+      node === self ? Infinity : (this.#answered.get(node) ?? -Infinity);
+    if (site.strategy.kind === 'heartbeat') return Math.min(...members.map(sentTo)) + LEASE_MS;
+    // The latest moment that enough of them have answered for.
+    const times = votersOf(site)
+      .map(sentTo)
+      .toSorted((a, b) => b - a);
+    const last = times.find((time) => isMajority(site, (node) => sentTo(node) >= time));
+    return (last ?? -Infinity) + LEASE_MS;
   }
 }
 

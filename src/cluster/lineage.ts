@@ -7,7 +7,7 @@
  * side with the highest priority goes on, and nothing of the other is overwritten until someone chooses.
  */
 
-import type { Configuration, Site } from './configuration.ts';
+import { type Configuration, type MadeSite, siteOf } from './configuration.ts';
 import { compareHistories, type Relation } from './history.ts';
 import type { Report } from './messages.ts';
 
@@ -17,15 +17,19 @@ export interface Lineage {
   readonly diverged: readonly number[];
 }
 
-/** `counting`: promises of all that have their records, witnesses among them; at least one. */
+/**
+ * `counting`: promises of all that have their records, witnesses among them; at
+ * least one.
+ */
 export function lineageOf(
-  site: Site,
+  made: MadeSite,
   counting: ReadonlyMap<number, Report<unknown>>,
   winner: number | undefined,
 ): Lineage {
   const newest = [...counting.values()]
     .map(({ accepted }) => accepted)
     .reduce((a, b) => (b.term > a.term ? b : a));
+  const site = siteOf(newest, made);
   const copies = site.nodes.filter((node) => counting.has(node));
   const relationTo = (node: number, members: readonly number[]): readonly Relation[] =>
     members

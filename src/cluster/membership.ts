@@ -6,6 +6,7 @@
  *   serving, learning ──promise for a newer term──► sealed         any ──copy fails──► failed
  *   sealed ──stands back (heartbeat), or is left out──► blocked
  *   serving ──others have gone on, too (split brain)──► diverged ──someone chooses──► serving | learning
+ *   any ──others go on, and this node is no replica of theirs──► removed ──it is made one again──► learning
  *
  * Invariants
  *  1. Nothing is answered in a term below the promised one; a promise is durable before it is told.
@@ -15,90 +16,32 @@
  *  4. Promise and accept happen one after the other: what a report says is durable.
  */
 
-import type { Uuid } from '../base/uuid.ts';
-import type { Clock } from '../ports/clock.ts';
-import type { Trace } from '../ports/trace.ts';
-import type { Choice } from './choose.ts';
-import { type Configuration, includes, type Site, votersOf } from './configuration.ts';
+import {
+  type Configuration,
+  includes,
+  type MadeSite,
+  type Site,
+  siteOf,
+  votersOf,
+  withDataOf,
+  witnessOf,
+} from './configuration.ts';
 import { GrantedLeases, HeldLease } from './leases.ts';
 import type { Beat, BeatAnswer, Control, Proposal, Report, Role } from './messages.ts';
+import { VOTERS_MAX } from './fields.ts';
 import { Peers } from './peers.ts';
+import type { MembershipOptions, MembershipPorts, Standing } from './ports.ts';
 import { Proposer } from './proposer.ts';
 import { BEAT_MS, FORGOTTEN_MS } from './times.ts';
 import { reasonToPropose } from './think.ts';
-
-/** What is durable of a node's part in the configurations of a device. */
-export interface Standing {
-  readonly promised: number;
-  readonly accepted: Configuration;
-  /**
-   * Who has to agree to the next configuration under the heartbeat strategy: the members of the last one that was
-   * installed, and of those accepted since; as long as it is not known whether anyone serves in these.
-   */
-  readonly bound: readonly number[];
-  readonly isOut: boolean;
-  /** It went on alone while others did: someone has to choose between them. */
-  readonly isDiverged: boolean;
-}
-
-/** What a copy adds to a report. */
-export type CopyReport<H> = Pick<
-  Report<H>,
-  'wasStopped' | 'wasWrittenOut' | 'isBlank' | 'history' | 'handover' | 'hasKept'
->;
-
-export interface MembershipPorts<H> {
-  readonly clock: Clock;
-  readonly trace: Trace;
-  /** In [0, 1). */
-  random(): number;
-  newId(): Uuid;
-  /** On every link to the node. */
-  sendBeat(to: number, beat: Beat): void;
-  /** `onSync`: by the reliable channel, with data; otherwise on every link. */
-  send(to: number, message: Control<H>, onSync: boolean): void;
-  /** The installed configuration is over for this copy: nothing of it is acknowledged any more. */
-  seal(): void;
-  /** Durable when it answers; false: it is not, and the node has failed. */
-  save(standing: Standing): Promise<boolean>;
-  report(withHandover: boolean): CopyReport<H>;
-  /** What members and learners of the chosen configuration need. */
-  merge(choice: Choice, promises: ReadonlyMap<number, Report<H>>, configuration: Configuration): H;
-  /** Makes the accepted configuration and its handover durable; false: the copy has failed. */
-  accept(proposal: Proposal<H>, standing: Standing): Promise<boolean>;
-  install(configuration: Configuration, standing: Standing): Promise<void>;
-  /** This node is not going to serve for now. */
-  standBack(reason: string): void;
-  /** Whether the arbiter lets these members go on without the others of `base`. */
-  claim(base: Configuration, members: readonly number[], term: number): Promise<boolean>;
-  /** Caches of copies that were lost together may have held what was answered. */
-  writesBack(): boolean;
-  /** Every node that may have the highest priority: more than one while priorities change. */
-  firsts(): readonly number[];
-  /** Learners that were proven equal. */
-  readyLearners(): readonly number[];
-  /** Members and learners that hold a change back for too long. */
-  slowNodes(): ReadonlySet<number>;
-}
-
-export interface MembershipOptions<H> {
-  readonly self: number;
-  readonly site: Site;
-  readonly incarnation: number;
-  readonly ports: MembershipPorts<H>;
-  readonly standing: Standing;
-}
 
 const REGISTER_MS = 2000;
 
 export class Membership<H> {
   readonly self: number;
-  /** Priorities may change, the nodes do not. */
-  site: Site;
   readonly peers: Peers;
   readonly ports: MembershipPorts<H>;
   readonly isWitness: boolean;
-  standing: Standing;
   /** Serving or learning. Undefined from a promise on. */
   installed: Configuration | undefined;
   /** When the last configuration ended here. */
@@ -122,6 +65,10 @@ export class Membership<H> {
   readonly #options: MembershipOptions<H>;
   readonly #held = new HeldLease();
   readonly #granted: GrantedLeases;
+  #standing: Standing;
+  /** Of the accepted configuration. */
+  #site: Site;
+  #order: readonly number[] | undefined;
   #isFresh = false;
   readonly #startedAt: number;
   /** What promises and accepts have to wait for. */
@@ -140,14 +87,44 @@ export class Membership<H> {
     const { self, site, ports, standing } = options;
     this.#options = options;
     this.self = self;
-    this.site = site;
     this.ports = ports;
-    this.standing = standing;
-    this.isWitness = !site.nodes.includes(self);
-    this.peers = new Peers(self, votersOf(site));
+    this.#standing = standing;
+    this.#order = site.order;
+    this.#site = this.siteOf(standing.accepted);
+    this.isWitness = self === witnessOf(site);
+    this.peers = new Peers(self);
     this.#startedAt = ports.clock.now();
     this.#granted = new GrantedLeases(this.#startedAt);
     this.proposer = new Proposer(this);
+  }
+
+  /** Who has a vote, by what was accepted last. */
+  get site(): Site {
+    return this.#site;
+  }
+
+  /** As a configuration has it. */
+  siteOf(configuration: Configuration): Site {
+    return siteOf(configuration, this.made);
+  }
+
+  get made(): MadeSite {
+    return { ...this.#options.site, order: this.#order };
+  }
+
+  /** Nodes by their priority, as an administrator has put them. */
+  set order(nodes: readonly number[]) {
+    this.#order = nodes;
+    this.#site = this.siteOf(this.#standing.accepted);
+  }
+
+  get standing(): Standing {
+    return this.#standing;
+  }
+
+  set standing(standing: Standing) {
+    this.#standing = standing;
+    this.#site = this.siteOf(standing.accepted);
   }
 
   get role(): Role {
@@ -157,6 +134,7 @@ export class Membership<H> {
     if (this.isStopping && this.installed === undefined && !this.proposer.isBusy) return 'stopping';
     if (this.installed !== undefined)
       return this.installed.members.includes(this.self) ? 'serving' : 'learning';
+    if (!this.site.nodes.includes(this.self)) return 'removed';
     if (this.standing.isDiverged) return 'diverged';
     if (isOut || (accepted.term > 0 && !includes(accepted, this.self))) return 'blocked';
     return this.#isFresh ? 'sealed' : 'waiting';
@@ -256,17 +234,28 @@ export class Membership<H> {
       accepted: { term, members },
       hasRetired: this.hasRetired,
       role: this.role,
-      hears: this.peers.heardNodes(now),
-      hearsSync: this.peers.syncNodes(now),
+      hears: this.#firstOf(this.peers.heardNodes(now)),
+      hearsSync: this.#firstOf(this.peers.syncNodes(now)),
       members: this.installed?.members ?? [],
     };
-    for (const node of votersOf(this.site)) if (node !== this.self) this.ports.sendBeat(node, beat);
+    const others = new Set([...votersOf(this.site), ...this.peers.heardNodes(now)]);
+    for (const node of others) if (node !== this.self) this.ports.sendBeat(node, beat);
+  }
+
+  /** As many as a message has room for: voters, and then others. */
+  #firstOf(nodes: readonly number[]): readonly number[] {
+    if (nodes.length <= VOTERS_MAX) return nodes;
+    const voters = votersOf(this.site);
+    return nodes
+      .toSorted((a, b) => Number(voters.includes(b)) - Number(voters.includes(a)))
+      .slice(0, VOTERS_MAX);
   }
 
   onBeat(from: number, beat: Beat, onSync: boolean): BeatAnswer | undefined {
     const now = this.ports.clock.now();
     this.peers.heard(from, beat, onSync, now);
     const { promised, accepted } = this.standing;
+    if (this.#isRemoved(from) && beat.role !== 'removed' && beat.accepted.term > 0) this.#tellRemoved(from);
     const isOurs =
       beat.term > 0 && beat.term === accepted.term && promised === accepted.term && this.#accepting === 0;
     if (!isOurs || !accepted.members.includes(from) || this.#promising > promised) return undefined;
@@ -309,9 +298,19 @@ export class Membership<H> {
 
   // ── As voter ──
 
+  /** Others have gone on without it, and it does not know. */
+  #isRemoved(node: number): boolean {
+    return this.installed !== undefined && node !== this.self && !votersOf(this.site).includes(node);
+  }
+
+  #tellRemoved(node: number): void {
+    this.ports.send(node, { kind: 'install', configuration: this.installed! }, false);
+  }
+
   #onPrepare(from: number, term: number, excluded: readonly number[], withHandover: boolean): void {
     const { promised } = this.standing;
     if (this.hasRetired || this.#mayHavePromised()) return;
+    if (this.#isRemoved(from)) return this.#tellRemoved(from);
     if (term < promised || term < this.#promising) {
       this.#reply(from, { kind: 'refuse', term, promised: Math.max(promised, this.#promising) }, false);
       return;
@@ -358,8 +357,8 @@ export class Membership<H> {
       isOut: this.standing.isOut,
       isDiverged: this.standing.isDiverged,
       hasFailed: this.hasFailed,
-      leases: this.#granted.remaining(this.site.nodes, now),
-      hearsSync: this.peers.syncNodes(now),
+      leases: this.#granted.remaining(withDataOf(this.site), now),
+      hearsSync: this.#firstOf(this.peers.syncNodes(now)),
     };
     this.#reply(to, { kind: 'promise', term, report }, withHandover);
   }
@@ -394,7 +393,7 @@ export class Membership<H> {
     const { configuration } = proposal;
     const { term } = configuration;
     const standing: Standing = {
-      promised: term,
+      promised: Math.max(this.standing.promised, term),
       accepted: configuration,
       bound,
       isOut: this.standing.isOut && !isIncluded,
@@ -421,12 +420,14 @@ export class Membership<H> {
   #onInstall(configuration: Configuration): void {
     const { term } = configuration;
     this.#inOrder(async () => {
-      if (term < this.standing.promised || term < this.#promising || this.hasRetired || this.#isHalted)
-        return;
+      // What holds can always be learned by who has no vote in it, whatever it has promised.
+      const isVoter = votersOf(this.siteOf(configuration)).includes(this.self);
+      const isOld = isVoter && (term < this.standing.promised || term < this.#promising);
+      if (isOld || this.hasRetired || this.#isHalted) return;
       if (!includes(configuration, this.self)) {
         // Left out, or a witness: it has to know what counts, and says so when it is asked.
         if (this.standing.accepted.term < term) {
-          this.#promising = term;
+          this.#promising = Math.max(this.#promising, term);
           this.#seal('others go on without this node');
           await this.#save(
             { configuration, handover: undefined, diverged: [] },

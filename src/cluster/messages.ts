@@ -22,7 +22,8 @@ export type Role =
   | 'diverged'
   | 'failed'
   | 'witness'
-  | 'stopping';
+  | 'stopping'
+  | 'removed';
 
 export interface Beat {
   readonly kind: 'beat';

@@ -1,9 +1,14 @@
-/** Which nodes are heard, on what, and what they last said of themselves. Decides nothing. */
+/**
+ * Which nodes are heard, on what, and what they last said of themselves: voters, and others that have, or are to get, a
+ * copy of the device. Decides nothing.
+ */
 
 import type { Beat } from './messages.ts';
 import { SUSPECT_MS } from './times.ts';
 
 export interface Peer {
+  /** When its process was heard first. */
+  knownSince: number;
   heardAt: number;
   heardSyncAt: number;
   beat: Beat | undefined;
@@ -13,20 +18,19 @@ export class Peers {
   readonly #self: number;
   readonly #peers = new Map<number, Peer>();
 
-  constructor(self: number, nodes: readonly number[]) {
+  constructor(self: number) {
     this.#self = self;
-    for (const node of nodes)
-      if (node !== self)
-        this.#peers.set(node, { heardAt: -Infinity, heardSyncAt: -Infinity, beat: undefined });
   }
 
   heard(from: number, beat: Beat, onSync: boolean, now: number): void {
-    const peer = this.#peers.get(from);
-    if (peer === undefined) return;
+    if (from === this.#self) return;
+    const peer = this.#peers.get(from) ?? newPeer(now);
+    this.#peers.set(from, peer);
     // Late datagrams of an earlier moment say nothing new.
     const { beat: last } = peer;
     if (last === undefined || last.incarnation !== beat.incarnation || last.sentAt <= beat.sentAt) {
       if (last !== undefined && last.incarnation > beat.incarnation) return;
+      if (last !== undefined && last.incarnation !== beat.incarnation) peer.knownSince = now;
       peer.beat = beat;
     }
     peer.heardAt = now;
@@ -35,6 +39,11 @@ export class Peers {
 
   beatOf(node: number): Beat | undefined {
     return this.#peers.get(node)?.beat;
+  }
+
+  /** How long ago its present process was heard for the first time. */
+  knownFor(node: number, now: number): number {
+    return now - (this.#peers.get(node)?.knownSince ?? now);
   }
 
   hears(node: number, now: number): boolean {
@@ -58,4 +67,8 @@ export class Peers {
   syncNodes(now: number): number[] {
     return [...this.#peers.keys()].filter((node) => this.hearsSync(node, now));
   }
+}
+
+function newPeer(now: number): Peer {
+  return { knownSince: now, heardAt: -Infinity, heardSyncAt: -Infinity, beat: undefined };
 }

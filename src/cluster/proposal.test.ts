@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { Choice } from './choose.ts';
+import type { Site } from './configuration.ts';
 import { begin, isComplete, nextTerm } from './proposal.ts';
 
 const WHY = { cause: 'test', excluded: new Set<number>(), promoted: new Set<number>(), isForced: false };
@@ -21,6 +22,21 @@ const CHOICE: Choice = {
   needsClaim: false,
   rule: 'test',
 };
+
+const FIVE: Site = { nodes: [1, 2, 3, 4, 5], strategy: { kind: 'majority', witness: undefined } };
+const FOUR_OF_OLD: Site = { ...FIVE, nodes: [1, 2, 3, 4], formerly: [3, 4, 5] };
+const HEARTBEAT: Site = { nodes: [1, 2, 3], strategy: { kind: 'heartbeat', policy: 'arbitrate' } };
+const SITES = [FIVE, FOUR_OF_OLD, HEARTBEAT];
+const NEEDED = new Map<Site, (accepted: ReadonlySet<number>) => boolean>([
+  [FIVE, (accepted) => accepted.size >= 3],
+  [
+    FOUR_OF_OLD,
+    (accepted) =>
+      [1, 2, 3, 4].filter((node) => accepted.has(node)).length >= 3 &&
+      [3, 4, 5].filter((node) => accepted.has(node)).length >= 2,
+  ],
+  [HEARTBEAT, () => true],
+]);
 
 test('the next term is above all that were seen, and of two nodes never the same', () => {
   const of = new Map<number, number>();
@@ -43,12 +59,17 @@ test('who proposes twice uses two terms, also right after another', () => {
 test('a proposal is complete when members, learners and those that are told have accepted, and enough voters', () => {
   const voters = [1, 2, 3, 4, 5];
   for (let set = 0; set < 1 << voters.length; set++)
-    for (const need of [1, 3, 5]) {
+    for (const site of SITES) {
       const attempt = begin(17, 0, { ...WHY, winner: undefined });
       attempt.choice = CHOICE;
       for (const [at, voter] of voters.entries()) if ((set & (1 << at)) !== 0) attempt.accepted.add(voter);
       const all = [1, 2, 3, 4].every((node) => attempt.accepted.has(node));
-      assert.equal(isComplete(attempt, need), all && attempt.accepted.size >= need);
+      const needed = NEEDED.get(site)!;
+      assert.equal(isComplete(attempt, [site]), all && needed(attempt.accepted));
+      assert.equal(
+        isComplete(attempt, [site, FIVE]),
+        all && needed(attempt.accepted) && attempt.accepted.size >= 3,
+      );
     }
 });
 

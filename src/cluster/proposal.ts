@@ -1,6 +1,7 @@
 /** One attempt of this node to bring about the next configuration; `membership.ts` moves it on. */
 
-import type { Choice } from './choose.ts';
+import type { Choice, ReplicaChange } from './choose.ts';
+import { isMajority, type Site } from './configuration.ts';
 import type { Proposal, Report } from './messages.ts';
 
 export interface Attempt<H> {
@@ -9,6 +10,7 @@ export interface Attempt<H> {
   readonly cause: string;
   readonly excluded: ReadonlySet<number>;
   readonly promoted: ReadonlySet<number>;
+  readonly change?: ReplicaChange | undefined;
   readonly isForced: boolean;
   /** Of a split brain; undefined: nobody has been chosen. */
   readonly winner: number | undefined;
@@ -33,7 +35,7 @@ export function nextTerm(seen: number, self: number): number {
 export function begin<H>(
   term: number,
   now: number,
-  why: Pick<Attempt<H>, 'cause' | 'excluded' | 'promoted' | 'isForced' | 'winner'>,
+  why: Pick<Attempt<H>, 'cause' | 'excluded' | 'promoted' | 'change' | 'isForced' | 'winner'>,
 ): Attempt<H> {
   return {
     ...why,
@@ -48,8 +50,12 @@ export function begin<H>(
   };
 }
 
-/** Everybody who must have accepted before anyone serves has. */
-export function isComplete({ accepted, choice }: Attempt<unknown>, need: number): boolean {
+/** Everybody who must have accepted before anyone serves has. `sites`: by which it is chosen, and to which it leads. */
+export function isComplete({ accepted, choice }: Attempt<unknown>, sites: readonly Site[]): boolean {
   const { members, learners, told } = choice!;
-  return [...members, ...learners, ...told].every((node) => accepted.has(node)) && accepted.size >= need;
+  const isAccepted = (node: number): boolean => accepted.has(node);
+  return (
+    [...members, ...learners, ...told].every(isAccepted) &&
+    sites.every((site) => site.strategy.kind === 'heartbeat' || isMajority(site, isAccepted))
+  );
 }

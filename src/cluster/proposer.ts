@@ -7,8 +7,9 @@
  */
 
 import { type Choice, choose } from './choose.ts';
-import { type Configuration, includes, majorityOf, type Site, votersOf } from './configuration.ts';
-import type { Membership, MembershipPorts } from './membership.ts';
+import { type Configuration, includes, type Site, votersOf, withDataOf, witnessOf } from './configuration.ts';
+import type { Membership } from './membership.ts';
+import type { MembershipPorts } from './ports.ts';
 import type { Control, Proposal, Report } from './messages.ts';
 import { type Attempt, begin, isComplete, nextTerm } from './proposal.ts';
 import type { Reason } from './think.ts';
@@ -77,7 +78,7 @@ export class Proposer<H> {
     if (this.#attempt !== undefined && this.#attempt.term < term) this.#attempt = undefined;
   }
 
-  propose({ cause, excluded, promoted }: Reason): void {
+  propose({ cause, excluded, promoted, change }: Reason): void {
     const now = this.#ports.clock.now();
     let seen = this.#membership.promising;
     for (const node of votersOf(this.#site))
@@ -90,6 +91,7 @@ export class Proposer<H> {
       cause,
       excluded: new Set(excluded),
       promoted: new Set(promoted),
+      change,
       isForced: this.#isForced,
       winner: this.#winner,
     });
@@ -111,9 +113,10 @@ export class Proposer<H> {
     // Its own promise first, durably: a term is never used again, though this process may die at any moment.
     if (!attempt.promises.has(this.#self)) return;
     const excluded = [...attempt.excluded];
-    for (const node of votersOf(this.#site)) {
+    const withData = this.#withData(attempt);
+    for (const node of this.#asked(attempt)) {
       if (node === this.#self) continue;
-      const withHandover = this.#site.nodes.includes(node) && this.#membership.peers.isJoined(node, now);
+      const withHandover = withData.includes(node) && this.#membership.peers.isJoined(node, now);
       const promise = attempt.promises.get(node);
       if (promise !== undefined && (promise.handover !== undefined || !withHandover)) continue;
       this.#ports.send(node, { kind: 'prepare', term: attempt.term, excluded, withHandover }, false);
@@ -158,7 +161,28 @@ export class Proposer<H> {
     if (attempt.promises.get(from)?.handover !== undefined) return;
     attempt.promises.set(from, report);
     if (from === this.#self) this.#askAgain(attempt, this.#ports.clock.now());
-    if (attempt.promises.size === votersOf(this.#site).length) this.#decide(attempt);
+    if (this.#asked(attempt).every((node) => attempt.promises.has(node))) this.#decide(attempt);
+  }
+
+  /** Everybody on whom the choice may depend. */
+  #asked(attempt: Attempt<H>): readonly number[] {
+    const nodes = this.#withData(attempt);
+    const witness = witnessOf(this.#site);
+    return witness === undefined ? nodes : [...nodes, witness];
+  }
+
+  /**
+   * Data nodes by all that has been heard of: as this node knows them, and as others do that have accepted another
+   * configuration; and those who are to become some.
+   */
+  #withData({ promises, change }: Attempt<H>): readonly number[] {
+    const { standing } = this.#membership;
+    const known = [...promises.values()].filter(({ isBlank }) => !isBlank);
+    const nodes = [standing, ...known].flatMap(({ accepted, bound }) => [
+      ...withDataOf(this.#membership.siteOf(accepted)),
+      ...bound,
+    ]);
+    return [...new Set([...nodes, ...(change?.replicas ?? [])])];
   }
 
   onRefuse(term: number, promised: number): void {
@@ -183,7 +207,8 @@ export class Proposer<H> {
     const now = ports.clock.now();
     if (now - attempt.begunAt < PATIENCE_MS && this.#someoneIsComing(attempt, now)) return;
     const chosen = choose({
-      site: this.#site,
+      site: this.#membership.made,
+      change: attempt.change,
       self: this.#self,
       promises: attempt.promises,
       excluded: attempt.excluded,
@@ -229,8 +254,9 @@ export class Proposer<H> {
   }
 
   /** A node that is wanted, and there, has not told what it knows: it may have much to make durable before. */
-  #someoneIsComing({ promises, excluded }: Attempt<H>, now: number): boolean {
-    return this.#site.nodes.some(
+  #someoneIsComing(attempt: Attempt<H>, now: number): boolean {
+    const { promises, excluded } = attempt;
+    return this.#withData(attempt).some(
       (node) =>
         !excluded.has(node) &&
         this.#membership.peers.isJoined(node, now) &&
@@ -257,6 +283,8 @@ export class Proposer<H> {
       id: ports.newId(),
       members: choice.members,
       learners: choice.learners,
+      ...(choice.replicas !== undefined && { replicas: choice.replicas }),
+      ...(choice.formerly !== undefined && { formerly: choice.formerly }),
     };
     const handover = ports.merge(choice, attempt.promises, configuration);
     attempt.phase = 'accept';
@@ -266,6 +294,7 @@ export class Proposer<H> {
       term: attempt.term,
       members: choice.members,
       learners: choice.learners,
+      ...(choice.formerly !== undefined && { replicas: choice.replicas }),
       cause: attempt.cause,
       rule: choice.rule,
     });
@@ -276,7 +305,7 @@ export class Proposer<H> {
 
   #sendAccept(proposal: Proposal<H>, wanted: (node: number) => boolean, isFirst: boolean): void {
     const { configuration } = proposal;
-    for (const node of votersOf(this.#site)) {
+    for (const node of this.#asked(this.#attempt!)) {
       if (!wanted(node)) continue;
       const isIncluded = includes(configuration, node);
       // What carries data goes once, by the channel; the rest is repeated until it is answered.
@@ -295,16 +324,16 @@ export class Proposer<H> {
 
   onAccepted(from: number, term: number): void {
     const attempt = this.#attempt;
-    const site = this.#site;
     if (attempt?.term !== term || attempt.phase !== 'accept') return;
     attempt.accepted.add(from);
     const { configuration } = attempt.proposal!;
-    const need = site.strategy.kind === 'majority' ? majorityOf(site) : 1;
-    if (!isComplete(attempt, need)) return;
+    const sites = [attempt.choice!.base, configuration].map((of) => this.#membership.siteOf(of));
+    if (!isComplete(attempt, sites)) return;
+    const concerned = this.#asked(attempt);
     this.#attempt = undefined;
     this.#isForced = false;
     this.#winner = undefined;
-    for (const node of votersOf(site)) {
+    for (const node of concerned) {
       if (node === this.#self) continue;
       this.#ports.send(node, { kind: 'install', configuration }, includes(configuration, node));
     }

@@ -12,7 +12,14 @@ import { getUuid, putUuid, type Uuid } from '../base/uuid.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { VoteStore } from '../ports/vote-store.ts';
 import type { Configuration } from './configuration.ts';
-import { getConfiguration, getNodes, MEMBERS_MAX, putConfiguration, putNodes } from './fields.ts';
+import {
+  CONFIGURATION_RECORD_LENGTH,
+  getConfigurationRecord,
+  getNodes,
+  MEMBERS_MAX,
+  putConfigurationRecord,
+  putNodes,
+} from './fields.ts';
 import { STORE_MS } from './times.ts';
 
 export interface VoteRecord {
@@ -41,14 +48,14 @@ const CHECKSUM_LENGTH = 4;
 
 export const VOTE: RegisterFormat<VoteRecord> = {
   magic: 0x4c535652, // 'LSVR'
-  length: 56,
+  length: 8 + CONFIGURATION_RECORD_LENGTH,
   put(view, offset, { promised, accepted }) {
     putCount(view, offset, promised);
-    putConfiguration(view, offset + 8, accepted);
+    putConfigurationRecord(view, offset + 8, accepted);
   },
   get(view, offset) {
     const promised = getCount(view, offset);
-    const accepted = getConfiguration(view, offset + 8);
+    const accepted = getConfigurationRecord(view, offset + 8);
     return accepted === undefined || promised < accepted.term ? undefined : { promised, accepted };
   },
 };

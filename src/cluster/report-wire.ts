@@ -1,15 +1,8 @@
 /** Layout of what a voter reports with its promise (docs/FORMATS.md, "Messages between nodes"). */
 
 import type { MessageCodec, WireReader, WireWriter } from '../base/wire.ts';
-import {
-  CONFIGURATION_LENGTH,
-  getConfiguration,
-  getVoters,
-  NODES_LENGTH,
-  putConfiguration,
-  putVoters,
-  VOTERS_MAX,
-} from './fields.ts';
+import { getConfigurationFrom, namesReplicas, putConfigurationTo } from './configuration-wire.ts';
+import { getVoters, NODES_LENGTH, putVoters, VOTERS_MAX } from './fields.ts';
 import { getHistory, putHistory } from './history-wire.ts';
 import type { Report } from './messages.ts';
 
@@ -23,6 +16,7 @@ const HAS_KEPT = 64;
 const HAS_FAILED = 128;
 /** Of the second byte of flags. */
 const WAS_WRITTEN_OUT = 1;
+const HAS_REPLICAS = 2;
 
 const LEASE = { length: 10, max: VOTERS_MAX };
 
@@ -38,9 +32,9 @@ function putReport<H>(to: WireWriter, report: Report<H>, handovers: MessageCodec
   to.byte(flagsOf(report));
   to.byte(history.length);
   to.byte(leases.length);
-  to.byte(report.wasWrittenOut ? WAS_WRITTEN_OUT : 0);
+  to.byte((report.wasWrittenOut ? WAS_WRITTEN_OUT : 0) | (namesReplicas(report.accepted) ? HAS_REPLICAS : 0));
   to.count(report.promised);
-  to.fixed(CONFIGURATION_LENGTH, putConfiguration, report.accepted);
+  putConfigurationTo(to, report.accepted);
   to.fixed(NODES_LENGTH, putVoters, report.bound);
   to.fixed(NODES_LENGTH, putVoters, report.hearsSync);
   putHistory(to, history);
@@ -57,7 +51,7 @@ function getReport<H>(from: WireReader, handovers: MessageCodec<H>): Report<H> |
   const leases = from.byte();
   const moreFlags = from.byte();
   const promised = from.count();
-  const accepted = from.fixed(CONFIGURATION_LENGTH, getConfiguration);
+  const accepted = getConfigurationFrom(from, (moreFlags & HAS_REPLICAS) !== 0);
   const bound = from.fixed(NODES_LENGTH, getVoters) ?? [];
   const hearsSync = from.fixed(NODES_LENGTH, getVoters) ?? [];
   return (

@@ -45,7 +45,7 @@ export interface StoredVoterOptions<H> {
   /** The node that it answers to, and its process. */
   readonly self: number;
   readonly incarnation: number;
-  /** Nodes with data. */
+  /** Nodes with data, as the device was made. */
   readonly nodes: readonly number[];
   readonly clock: Clock;
   onBeat(beat: Beat): void;
@@ -255,7 +255,9 @@ export class StoredVoter<H> {
       hasKept: false,
       hasFailed: false,
       history: [],
-      leases: nodes.map((node) => [node, lease] as const),
+      leases: [...new Set([...(accepted.replicas ?? nodes), ...(accepted.formerly ?? [])])].map(
+        (node) => [node, lease] as const,
+      ),
       hearsSync: [],
       handover: undefined,
     };

@@ -11,11 +11,11 @@ import { getUuid, putUuid, type Uuid } from '../base/uuid.ts';
 import type { Configuration } from './configuration.ts';
 import {
   EPOCH_LENGTH,
-  getConfiguration,
+  getConfigurationRecord,
   getEpoch,
   getNodes,
   MEMBERS_MAX,
-  putConfiguration,
+  putConfigurationRecord,
   putEpoch,
   putNodes,
 } from './fields.ts';
@@ -105,7 +105,7 @@ export function encodeSuperblock(page: SuperblockPage): Uint8Array {
   view.setUint8(76, superblock.journal.isTrusted ? 1 : 0);
   view.setUint8(77, superblock.history.length);
   view.setUint8(78, superblock.hasCopy ? 1 : 0);
-  putConfiguration(view, ACCEPTED, superblock.accepted);
+  putConfigurationRecord(view, ACCEPTED, superblock.accepted);
   putNodes(view, BOUND, superblock.bound, MEMBERS_MAX);
   putCount(view, 160, superblock.blockCount);
   view.setUint32(168, superblock.blockLength);
@@ -126,7 +126,7 @@ export function decodeSuperblock(bytes: Uint8Array): Result<SuperblockPage, Supe
   const dataState = DATA_STATES[view.getUint8(72)];
   const writePolicy = WRITE_POLICIES[view.getUint8(74)];
   const strategy = JOURNALS[view.getUint8(75)];
-  const accepted = getConfiguration(view, ACCEPTED);
+  const accepted = getConfigurationRecord(view, ACCEPTED);
   const epochs = view.getUint8(77);
   const shutdown = SHUTDOWNS[view.getUint8(73)];
   if (

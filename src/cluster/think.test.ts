@@ -6,7 +6,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { Configuration, Strategy } from './configuration.ts';
-import { Membership, type MembershipPorts, type Standing } from './membership.ts';
+import { Membership } from './membership.ts';
+import type { MembershipPorts, Standing } from './ports.ts';
 import type { Beat } from './messages.ts';
 import { type Reason, reasonToPropose } from './think.ts';
 import { BEAT_MS, FORGOTTEN_MS, SUSPECT_MS } from './times.ts';

@@ -1,6 +1,7 @@
 /** When a node proposes another configuration, and why: looked at every heartbeat. Decides; does nothing. */
 
-import { type Configuration, includes, majorityOf, votersOf } from './configuration.ts';
+import { type Configuration, includes, isMajority, votersOf, witnessOf } from './configuration.ts';
+import type { ReplicaChange } from './choose.ts';
 import type { Membership } from './membership.ts';
 import type { Beat } from './messages.ts';
 import { BEAT_MS, FORGOTTEN_MS } from './times.ts';
@@ -9,6 +10,8 @@ export interface Reason {
   readonly cause: string;
   readonly excluded: readonly number[];
   readonly promoted: readonly number[];
+  /** Other replicas, if an administrator wants them. */
+  readonly change?: ReplicaChange;
 }
 
 /** A few heartbeats of patience, so that one who is just changing over is not taken for lost. */
@@ -70,9 +73,7 @@ function asMember<H>(membership: Membership<H>, now: number): Reason | undefined
  */
 function powerless<H>(membership: Membership<H>, now: number): Reason | undefined {
   const { site, peers } = membership;
-  const { strategy } = site;
-  const heard = votersOf(site).filter((node) => peers.hears(node, now));
-  const isEnough = strategy.kind === 'heartbeat' || heard.length >= majorityOf(site);
+  const isEnough = site.strategy.kind === 'heartbeat' || isMajority(site, (node) => peers.hears(node, now));
   membership.powerless = membership.mayServe() || !isEnough ? 0 : membership.powerless + 1;
   if (membership.powerless <= POWERLESS_TICKS) return undefined;
   membership.powerless = 0;
@@ -106,6 +107,8 @@ function leading<H>(membership: Membership<H>, now: number): Reason | undefined 
   if (ready.length > 0)
     return { cause: `node ${ready.join(', ')} has been brought up to date`, excluded: [], promoted: ready };
   if (installed.members[0] !== self) return undefined;
+  if (installed.formerly !== undefined)
+    return { cause: 'its replicas have changed: from now on they alone decide', excluded: [], promoted: [] };
   const forgetful = forgetfulWitness(membership, now);
   if (forgetful !== undefined) return forgetful;
   const joining = site.nodes.filter((node) => {
@@ -125,8 +128,7 @@ function leading<H>(membership: Membership<H>, now: number): Reason | undefined 
 
 /** A witness that has lost its record has no vote before it has accepted another configuration. */
 function forgetfulWitness<H>(membership: Membership<H>, now: number): Reason | undefined {
-  const { strategy } = membership.site;
-  const witness = strategy.kind === 'majority' ? strategy.witness : undefined;
+  const witness = witnessOf(membership.site);
   const beat =
     witness !== undefined && membership.peers.hears(witness, now)
       ? membership.peers.beatOf(witness)
@@ -138,19 +140,18 @@ function forgetfulWitness<H>(membership: Membership<H>, now: number): Reason | u
 }
 
 function asOther<H>(membership: Membership<H>, now: number): Reason | undefined {
-  const { self, site, peers, standing, proposer } = membership;
+  const { self, site, peers, standing, proposer, role } = membership;
   if (standing.isDiverged && !proposer.isTold) return undefined;
+  // A copy that has never been part of the device, or is no more, has no say.
+  if (standing.accepted.term === 0 || role === 'removed') return undefined;
   const heard = site.nodes.filter((node) => node !== self && peers.hears(node, now));
   const someoneServes = heard.some((node) => peers.beatOf(node)?.role === 'serving');
   if (someoneServes || isHelpless(membership, now)) {
     membership.idle = 0;
     return undefined;
   }
-  if (site.strategy.kind === 'majority') {
-    const { witness } = site.strategy;
-    const votes = heard.length + 1 + (witness !== undefined && peers.hears(witness, now) ? 1 : 0);
-    if (votes < majorityOf(site)) return undefined;
-  }
+  if (site.strategy.kind === 'majority' && !isMajority(site, (node) => peers.hears(node, now)))
+    return undefined;
   membership.idle += 1;
   const place = site.nodes.indexOf(self);
   const higher = heard.some((node) => isHigher(membership, node) && !isOver(peers.beatOf(node)));

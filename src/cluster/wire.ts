@@ -2,19 +2,13 @@
  * Layout of the messages about a device's configuration (docs/FORMATS.md, "Messages between nodes"). What copies have to
  * tell is a codec of its own, which `engine` has.
  *
- * Without a handover each fits into one datagram that no network has to cut: at most 1234 bytes (a promise with five
+ * Without a handover each fits into one datagram that no network has to cut: at most 1258 bytes (a promise with five
  * leases and 32 epochs of four members).
  */
 
 import type { MessageCodec, WireReader, WireWriter } from '../base/wire.ts';
-import {
-  CONFIGURATION_LENGTH,
-  getConfiguration,
-  getVoters,
-  NODES_LENGTH,
-  putConfiguration,
-  putVoters,
-} from './fields.ts';
+import { getConfigurationFrom, namesReplicas, putConfigurationTo } from './configuration-wire.ts';
+import { getVoters, NODES_LENGTH, putVoters } from './fields.ts';
 import type { Beat, BeatAnswer, Control, Report, Role } from './messages.ts';
 import { createReportCodec } from './report-wire.ts';
 
@@ -30,14 +24,16 @@ const ROLES: readonly [Role, ...Role[]] = [
   'failed',
   'witness',
   'stopping',
+  'removed',
 ];
 
 /** Flags of a beat. */
 const HAS_RETIRED = 1;
 /** Of `prepare`. */
 const WITH_HANDOVER = 1;
-/** Of `accept`. */
+/** Of `accept`, and of `install`. */
 const HAS_HANDOVER = 1;
+const HAS_REPLICAS = 2;
 
 export const beatCodec: MessageCodec<Beat | BeatAnswer> = {
   put(to, message) {
@@ -110,7 +106,7 @@ function putControl<H>(to: WireWriter, message: Control<H>, { reports, handovers
       return to.count(message.promised);
     case 'accept': {
       const { configuration, diverged, handover } = message.proposal;
-      to.fixed(CONFIGURATION_LENGTH, putConfiguration, configuration);
+      putConfigurationTo(to, configuration);
       to.fixed(NODES_LENGTH, putVoters, diverged);
       if (handover !== undefined) handovers.put(to, handover);
       return;
@@ -118,7 +114,7 @@ function putControl<H>(to: WireWriter, message: Control<H>, { reports, handovers
     case 'accepted':
       return to.count(message.term);
     case 'install':
-      return to.fixed(CONFIGURATION_LENGTH, putConfiguration, message.configuration);
+      return putConfigurationTo(to, message.configuration);
   }
 }
 
@@ -142,7 +138,7 @@ function getControl<H>(from: WireReader, { reports, handovers }: Parts<H>): Cont
     case 'refuse':
       return { kind, term: from.count(), promised: from.count() };
     case 'accept': {
-      const configuration = from.fixed(CONFIGURATION_LENGTH, getConfiguration);
+      const configuration = getConfigurationFrom(from, (flags & HAS_REPLICAS) !== 0);
       const diverged = getList(from);
       const handover = (flags & HAS_HANDOVER) === 0 ? undefined : handovers.get(from);
       return configuration && { kind, proposal: { configuration, diverged, handover } };
@@ -150,7 +146,7 @@ function getControl<H>(from: WireReader, { reports, handovers }: Parts<H>): Cont
     case 'accepted':
       return { kind, term: from.count() };
     case 'install': {
-      const configuration = from.fixed(CONFIGURATION_LENGTH, getConfiguration);
+      const configuration = getConfigurationFrom(from, (flags & HAS_REPLICAS) !== 0);
       return configuration && { kind, configuration };
     }
   }
@@ -160,8 +156,12 @@ function flagsOf<H>(message: Control<H>): number {
   switch (message.kind) {
     case 'prepare':
       return message.withHandover ? WITH_HANDOVER : 0;
-    case 'accept':
-      return message.proposal.handover === undefined ? 0 : HAS_HANDOVER;
+    case 'accept': {
+      const { handover, configuration } = message.proposal;
+      return (handover === undefined ? 0 : HAS_HANDOVER) | (namesReplicas(configuration) ? HAS_REPLICAS : 0);
+    }
+    case 'install':
+      return namesReplicas(message.configuration) ? HAS_REPLICAS : 0;
     default:
       return 0;
   }

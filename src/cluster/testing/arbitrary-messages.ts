@@ -24,12 +24,11 @@ export const uuid = fc
   .uint8Array({ minLength: 16, maxLength: 16 })
   .map((bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join(''));
 
-const configuration: fc.Arbitrary<Configuration> = fc.record({
-  term: count,
-  id: uuid,
-  members: nodes(4),
-  learners: nodes(4),
-});
+const replicas = nodes(4).filter(({ length }) => length > 0);
+const configuration: fc.Arbitrary<Configuration> = fc.record(
+  { term: count, id: uuid, members: nodes(4), learners: nodes(4), replicas, formerly: replicas },
+  { requiredKeys: ['term', 'id', 'members', 'learners'] },
+);
 
 export const beat: fc.Arbitrary<Beat> = fc.record({
   kind: fc.constant('beat' as const),

@@ -2,7 +2,8 @@
 
 import { assert } from '../../base/assert.ts';
 import type { Configuration, Strategy } from '../configuration.ts';
-import { Membership, type Standing } from '../membership.ts';
+import { Membership } from '../membership.ts';
+import type { Standing } from '../ports.ts';
 import type { Beat, Control, Report } from '../messages.ts';
 import { reportWith } from './report.ts';
 import { SteppedClock } from './stepped-clock.ts';

@@ -1,7 +1,15 @@
 /** A few memberships that hear each other over links that can be cut one by one; time moves when told. */
 
-import { type Configuration, type IsolationPolicy, type Site, votersOf } from '../configuration.ts';
-import { Membership, type MembershipPorts, type Standing } from '../membership.ts';
+import { NO_UUID } from '../../base/uuid.ts';
+import {
+  type Configuration,
+  type IsolationPolicy,
+  type Site,
+  votersOf,
+  witnessOf,
+} from '../configuration.ts';
+import { Membership } from '../membership.ts';
+import type { MembershipPorts, Standing } from '../ports.ts';
 import type { Beat, BeatAnswer, Control } from '../messages.ts';
 import { CLAIM, encodeRegister, VOTE } from '../registers.ts';
 import { StoredClaims } from '../stored-claims.ts';
@@ -15,6 +23,13 @@ const SAVE_MS = 1;
 const FIRST: Configuration = { term: 1, id: 'f'.repeat(32), members: [1, 2], learners: [] };
 
 const DEVICE = 'd'.repeat(32);
+const NOTHING: Standing = {
+  promised: 0,
+  accepted: { term: 0, id: NO_UUID, members: [], learners: [] },
+  bound: [],
+  isOut: false,
+  isDiverged: false,
+};
 
 export type LinkKind = 'sync' | 'heartbeat';
 /** `stored`: majority with a witness whose vote lies in a store. */
@@ -73,6 +88,12 @@ export class SmallCluster {
     return [...this.#machines].flatMap(([node, { membership }]) => (membership.mayServe() ? [node] : []));
   }
 
+  /** A node that has no copy yet, and runs. */
+  addNode(node: number): void {
+    const machine = { standing: NOTHING, canSave: true, incarnation: 1, voter: this.#newVoter(node, 1) };
+    this.#machines.set(node, { ...machine, membership: this.#newMembership(node, NOTHING, 1) });
+  }
+
   of(node: number): Membership<string> {
     return this.#machines.get(node)!.membership;
   }
@@ -129,12 +150,15 @@ export class SmallCluster {
 
   #newMembership(self: number, standing: Standing, incarnation: number): Membership<string> {
     const ports = this.#portsOf(self, incarnation);
-    return new Membership({ self, site: this.site, incarnation, ports, standing });
+    const { nodes } = this.site;
+    const isNew = self !== witnessOf(this.site) && !nodes.includes(self);
+    const site = isNew ? { ...this.site, nodes: [...nodes, self] } : this.site;
+    return new Membership({ self, site, incarnation, ports, standing });
   }
 
   #portsOf(self: number, incarnation: number): MembershipPorts<string> {
     const save = (standing: Standing): Promise<boolean> => this.#save(self, incarnation, standing);
-    const hasData = this.site.nodes.includes(self);
+    const hasData = self !== witnessOf(this.site);
     const claims = new StoredClaims({
       store: this.votes.of(self),
       device: DEVICE,
@@ -154,7 +178,7 @@ export class SmallCluster {
       report: (withHandover) => ({
         wasStopped: false,
         wasWrittenOut: false,
-        isBlank: false,
+        isBlank: this.of(self).standing.accepted.term === 0,
         hasKept: false,
         history: [],
         handover: withHandover && hasData ? 'data' : undefined,

@@ -14,7 +14,7 @@
 
 import { DONE, fail, type Result } from '../../base/result.ts';
 import type { Configuration } from '../../cluster/configuration.ts';
-import type { Standing } from '../../cluster/membership.ts';
+import type { Standing } from '../../cluster/ports.ts';
 import type { Proposal } from '../../cluster/messages.ts';
 import type { Journal } from '../../journal/journal.ts';
 import type { Part } from '../../replication/mutation-log.ts';
@@ -64,6 +64,7 @@ export class CopyAcceptance {
   ): Promise<Accepted> {
     const { options, records, journal, replica, isOver } = this.#parts;
     const { store, self, site } = options;
+    const replicas = configuration.replicas ?? site.nodes;
     const { pending, documents, history, lamport } = handover!;
     await replica.quiesce();
     const { policy } = this.#parts.documents.settings.read(
@@ -89,9 +90,12 @@ export class CopyAcceptance {
     if (isResized && !(await journal.resize(blockCount)).ok) return fail(JOURNAL_LOST);
     if (isOver()) return OVER;
     records.blockCount = blockCount;
+    const partnered = await journal.setPartners(replicas.filter((node) => node !== self));
+    if (isOver()) return OVER;
+    if (!partnered.ok) return fail(partnered.fault.kind === 'ioError' ? JOURNAL_LOST : RECORDS_END);
     const journaled = await tellJournal(journal, {
       self,
-      nodes: site.nodes,
+      nodes: replicas,
       hasStarted: this.hasStarted,
       configuration,
       handover: handover!,

@@ -76,7 +76,7 @@ class Copy {
     const found = await journal.load(true);
     const knowledge = new CopyKnowledge({
       self: 1,
-      nodes: [1, 2, 3],
+      replicas: () => [1, 2, 3],
       records,
       journal,
       found,

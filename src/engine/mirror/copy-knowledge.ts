@@ -17,8 +17,8 @@ import type { Difference, Handover } from './handover.ts';
 
 export interface CopyKnowledgeOptions {
   readonly self: number;
-  /** All data nodes. */
-  readonly nodes: readonly number[];
+  /** Nodes that have a copy of the device or are to get one, as this node knows. */
+  readonly replicas: () => readonly number[];
   readonly records: CopyRecords;
   readonly journal: Journal;
   readonly found: FoundRecords;
@@ -36,10 +36,10 @@ export class CopyKnowledge {
 
   /** `hasStarted`: a configuration was accepted since the process began. */
   handover(replica: Replica, hasStarted: boolean): Handover {
-    const { self, nodes, records } = this.#options;
+    const { self, replicas, records } = this.#options;
     const pending = replica.pending();
     const differences = new Map<number, Difference>();
-    for (const node of nodes) {
+    for (const node of replicas()) {
       if (node === self) continue;
       const sequence = replica.recorded.get(node) ?? 0;
       differences.set(node, hasStarted ? this.#running(node, sequence) : this.#recovered(node));

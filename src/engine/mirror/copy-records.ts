@@ -8,7 +8,7 @@ import type { Result } from '../../base/result.ts';
 import { NO_UUID, type Uuid } from '../../base/uuid.ts';
 import type { Configuration } from '../../cluster/configuration.ts';
 import { type History, withDataWritten, withEpoch } from '../../cluster/history.ts';
-import type { Standing } from '../../cluster/membership.ts';
+import type { Standing } from '../../cluster/ports.ts';
 import { SuperblockFile } from '../../cluster/superblock.ts';
 import type { Shutdown, Superblock, WritePolicy } from '../../cluster/superblock-format.ts';
 import type { JournalStrategy } from '../../journal/recovery.ts';

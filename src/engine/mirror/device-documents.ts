@@ -11,13 +11,13 @@ import {
 } from '../../replication/operation.ts';
 import type { Replica } from '../../replication/replica.ts';
 import type { CopyRecords } from './copy-records.ts';
-import { SettingsInForce } from './settings-in-force.ts';
+import { fitSettings, SettingsInForce } from './settings-in-force.ts';
 import { changeSettings, encodeSettings, type Settings, type SettingsFault } from './settings.ts';
 import { type OnDocument, ToldDocuments } from './told-documents.ts';
 
 export interface DeviceDocumentsOptions {
-  /** Data nodes. */
-  readonly nodes: readonly number[];
+  /** Nodes that have a copy of the device or are to get one. */
+  readonly replicas: () => readonly number[];
   readonly blockCount: () => number;
   /** Without a document of settings. */
   readonly usual: Settings;
@@ -36,7 +36,7 @@ export class DeviceDocuments {
 
   constructor(options: DeviceDocumentsOptions) {
     this.#options = options;
-    this.settings = new SettingsInForce(options.usual, () => this.find('settings'));
+    this.settings = new SettingsInForce(options.usual, () => this.find('settings'), options.replicas);
     this.told = new ToldDocuments((name, bytes) => {
       if (name === 'settings') this.settings.told(bytes);
       options.onDocument(name, bytes);
@@ -67,13 +67,14 @@ export class DeviceDocuments {
     change: Partial<Settings>,
     done: (result: Result<void, DeviceFault | SettingsFault>) => void,
   ): void {
-    const { nodes, replica } = this.#options;
+    const { replica } = this.#options;
     let refused: SettingsFault | undefined;
     const decide = async (
       bytes: Uint8Array | undefined,
     ): Promise<Result<Uint8Array | undefined, DeviceFault>> => {
-      const before = this.settings.read(bytes);
-      const after = changeSettings(before, change, nodes);
+      const replicas = this.#options.replicas();
+      const before = fitSettings(this.settings.read(bytes), replicas);
+      const after = changeSettings(before, change, replicas);
       if (!after.ok) {
         refused = after.fault;
         return ok(undefined);

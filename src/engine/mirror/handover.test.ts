@@ -100,6 +100,7 @@ function merged(
     blockLength: BLOCK,
     writesUnlogged,
     growsTo,
+    settings: { order: NODES, policy: 'through', asides: [] },
   });
 }
 

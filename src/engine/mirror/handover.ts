@@ -11,6 +11,8 @@ import { DirtyMap } from '../../journal/dirty-map.ts';
 import type { BaseEpoch } from '../../journal/journal.ts';
 import type { Part } from '../../replication/mutation-log.ts';
 import { type DocumentName, lamportOf, type Stamp, stampOf } from '../../replication/operation.ts';
+import { fitSettings } from './settings-in-force.ts';
+import { type Settings, settingsDocument } from './settings.ts';
 import { sizeDocument, sizeIn } from './size.ts';
 
 export interface KeptDocument {
@@ -52,7 +54,7 @@ export interface MergeInput {
   readonly choice: Choice;
   readonly promises: ReadonlyMap<number, Report<Handover>>;
   readonly configuration: Configuration;
-  /** All data nodes. */
+  /** Nodes that have a copy of the device or are to get one, with this configuration. */
   readonly nodes: readonly number[];
   /** Where no document says how large the device is. */
   readonly blockCount: number;
@@ -61,6 +63,8 @@ export interface MergeInput {
   readonly writesUnlogged: boolean;
   /** Blocks that the device grows to with this configuration; undefined: it stays as it is. */
   readonly growsTo: number | undefined;
+  /** As they are where no document says so. */
+  readonly settings: Settings;
 }
 
 export function merge(input: MergeInput): Handover {
@@ -73,15 +77,19 @@ export function merge(input: MergeInput): Handover {
   );
   const holders = [...new Set([...choice.sources, ...choice.members])];
   const documents = newestDocuments(holders.map((node) => promises.get(node)!.handover!));
-  const isGrowing = input.growsTo !== undefined && input.growsTo > (sizeIn(documents) ?? 0);
-  if (isGrowing) replace(documents, sizeDocument(input.growsTo, stampOf(lamport + pending.length + 1, 0)));
+  let time = lamport + pending.length;
+  if (input.growsTo !== undefined && input.growsTo > (sizeIn(documents) ?? 0))
+    replace(documents, sizeDocument(input.growsTo, stampOf(++time, 0)));
+  // Whoever is new was not told how the device was made.
+  if (configuration.formerly !== undefined && !documents.some(({ name }) => name === 'settings'))
+    replace(documents, settingsDocument(fitSettings(input.settings, nodes), stampOf(++time, 0)));
   const sized = { ...input, blockCount: sizeIn(documents) ?? input.blockCount };
   const differences = new Map<number, Difference>();
   const lost = input.writesUnlogged ? lostAtOnce(input) : [];
   for (const node of nodes)
     if (!configuration.members.includes(node)) differences.set(node, differenceOf(sized, node, lost));
   return {
-    lamport: lamport + pending.length + (isGrowing ? 1 : 0),
+    lamport: time,
     history: lineage(
       [...choice.base.members, ...choice.base.learners, ...choice.members].map(
         (node) => promises.get(node)?.history ?? [],

@@ -12,29 +12,26 @@ import { assert } from '../../base/assert.ts';
 import { DONE, fail, ok, type MaybeAsync, type Result, then } from '../../base/result.ts';
 import type { Choice } from '../../cluster/choose.ts';
 import type { Configuration } from '../../cluster/configuration.ts';
-import {
-  type CopyReport,
-  Membership,
-  type MembershipPorts,
-  type Standing,
-} from '../../cluster/membership.ts';
+import { Membership } from '../../cluster/membership.ts';
+import type { CopyReport, MembershipPorts, Standing } from '../../cluster/ports.ts';
 import type { Beat, Control, Proposal, Report } from '../../cluster/messages.ts';
 import { BEAT_MS, SLOW_MS, STALL_MS } from '../../cluster/times.ts';
-import { SUPERBLOCK_FILE_LENGTH } from '../../cluster/superblock.ts';
-import { Journal, type JournalOptions } from '../../journal/journal.ts';
+import type { Journal } from '../../journal/journal.ts';
 import type { DeviceFault, Geometry, Ticket } from '../../ports/block-device.ts';
 import type { ReplicaBody, ReplicaMessage } from '../../replication/messages.ts';
 import { documentLba, type DocumentName, type Stamp } from '../../replication/operation.ts';
 import { Replica } from '../../replication/replica.ts';
 import { CopyAcceptance } from './copy-acceptance.ts';
-import { CopyKnowledge } from './copy-knowledge.ts';
-import { CopyRecords } from './copy-records.ts';
+import { openCopy, type OpenedCopy } from './copy-opening.ts';
+import type { CopyKnowledge } from './copy-knowledge.ts';
+import type { CopyRecords } from './copy-records.ts';
 import { faultText } from './fault-text.ts';
 import { keepChunks, type Keep } from './divergence.ts';
 import { DeviceDocuments } from './device-documents.ts';
 import { Growth } from './growth.ts';
 import { type Handover, lamportOfDocuments, merge } from './handover.ts';
 import type { MirrorOptions } from './mirror-options.ts';
+import { ReplicaChanges } from './replica-change.ts';
 import type { Settings, SettingsFault } from './settings.ts';
 import { SizedCopy } from './sized-copy.ts';
 import { type MirrorState, stateOf } from './state.ts';
@@ -55,49 +52,18 @@ export class MirrorNode {
   readonly #documents: DeviceDocuments;
   readonly #copy: SizedCopy;
   readonly #growth: Growth;
+  readonly #replicaChanges: ReplicaChanges;
   #tickedAt: number;
   #isOver = false;
   /** What only this copy holds after a split brain has been kept elsewhere. */
   #hasKept = false;
 
   static async open(options: MirrorOptions): Promise<MirrorNode | undefined> {
-    const { store, device, self, site, records: disk } = options;
-    const { blockLength } = store.geometry;
-    const identity = {
-      device,
-      node: self,
-      copy: options.copyId,
-      blockLength,
-      blockCount: options.blockCount ?? store.geometry.blockCount,
-      writePolicy: options.policy,
-      journal: options.journal,
-    };
-    const records = new CopyRecords(disk, 0, identity, options.ports.clock);
-    if (!(await records.load())) return undefined;
-    const { blockCount } = records;
-    if (blockCount > store.geometry.blockCount) return undefined;
-    const journalOptions: JournalOptions = {
-      strategy: options.journal,
-      device,
-      blockCount,
-      blockLength,
-      slotCount: options.slotCount,
-      partners: site.nodes.filter((node) => node !== self).toSorted((a, b) => a - b),
-      disk,
-      offset: SUPERBLOCK_FILE_LENGTH,
-    };
-    const journal = new Journal(journalOptions);
-    const found = await journal.load(records.isJournalTrusted);
-    const knowledge = new CopyKnowledge({ self, nodes: site.nodes, records, journal, found, journalOptions });
-    return new MirrorNode(options, records, journal, knowledge);
+    const opened = await openCopy(options);
+    return opened && new MirrorNode(options, opened);
   }
 
-  private constructor(
-    options: MirrorOptions,
-    records: CopyRecords,
-    journal: Journal,
-    knowledge: CopyKnowledge,
-  ) {
+  private constructor(options: MirrorOptions, { records, journal, knowledge, replicas }: OpenedCopy) {
     const { self, site, ports, incarnation } = options;
     this.#options = options;
     this.#records = records;
@@ -106,7 +72,7 @@ export class MirrorNode {
     this.#tickedAt = ports.clock.now();
     this.#copy = new SizedCopy(options.store, records.blockCount);
     this.#documents = new DeviceDocuments({
-      nodes: site.nodes,
+      replicas,
       blockCount: () => this.#copy.geometry.blockCount,
       usual: {
         order: site.nodes,
@@ -137,10 +103,15 @@ export class MirrorNode {
       journal,
       onCopyFailed: (reason) => this.#fail(reason),
     });
+    this.#replicaChanges = new ReplicaChanges({
+      clock: ports.clock,
+      self,
+      membership: () => this.membership,
+    });
     this.#route = createVoterRoute(options, this);
     this.membership = new Membership<Handover>({
       self,
-      site: { ...site, nodes: this.settings.order },
+      site: { ...site, order: this.#documents.settings.order },
       incarnation,
       ports: this.#membershipPorts(),
       standing: records.standing,
@@ -211,6 +182,16 @@ export class MirrorNode {
    */
   grow(blockCount: number): Promise<Result<void, string>> {
     return this.#growth.grow(blockCount);
+  }
+
+  /** An administrator gives another node a copy (`ReplicaChanges.add`). */
+  addReplica(node: number): Promise<Result<void, string>> {
+    return this.#replicaChanges.add(node);
+  }
+
+  /** … or takes one away (`ReplicaChanges.remove`). */
+  removeReplica(node: number): Promise<Result<void, string>> {
+    return this.#replicaChanges.remove(node);
   }
 
   onBeat(from: number, beat: Beat, onSync: boolean): ReturnType<Membership<Handover>['onBeat']> {
@@ -288,6 +269,7 @@ export class MirrorNode {
   abandon(): void {
     this.#isOver = true;
     this.#growth.stop();
+    this.#replicaChanges.stop();
     this.#route.close();
   }
 
@@ -307,6 +289,7 @@ export class MirrorNode {
     }
     this.membership.tick();
     this.#growth.tick();
+    this.#replicaChanges.tick();
     this.replica.tick();
   }
 
@@ -367,9 +350,10 @@ export class MirrorNode {
           choice,
           promises,
           configuration,
-          nodes: site.nodes,
+          nodes: configuration.replicas ?? site.nodes,
           ...this.#copy.geometry,
           growsTo: this.#growth.with(choice.base, configuration),
+          settings: this.settings,
           writesUnlogged: this.#acceptance.policy === 'through' && this.#options.journal !== 'continuous',
         }),
       accept: (proposal, standing) => this.#accept(proposal, standing),
@@ -435,9 +419,9 @@ export class MirrorNode {
   }
 
   #onDocument(name: DocumentName, bytes: Uint8Array | undefined): void {
-    const { ports, site } = this.#options;
+    const { ports } = this.#options;
     if (name === 'settings') {
-      this.membership.site = { ...site, nodes: this.settings.order };
+      this.membership.order = this.#documents.settings.order;
       this.#applyPolicy();
       ports.onChanged();
     }
@@ -468,6 +452,7 @@ export class MirrorNode {
     if (this.#isOver) return;
     this.#acceptance.install(configuration, standing);
     this.#growth.installed(configuration.term);
+    this.#replicaChanges.installed(configuration);
     this.#options.ports.onChanged();
     // So that who is alone knows after a restart that it need not ask anyone.
     await this.#save(standing);
@@ -478,6 +463,7 @@ export class MirrorNode {
     this.#options.ports.trace('error', 'mirror.copy.failed', { reason });
     this.membership.fail(reason);
     this.#growth.stop();
+    this.#replicaChanges.stop();
     this.#options.ports.onFailed(reason);
     return false;
   }

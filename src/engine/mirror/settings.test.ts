@@ -54,7 +54,11 @@ test('a change leaves the rest, and has to name the nodes of the device', () => 
 
 test('while a change is on its way either first has to agree, and caches are written through', () => {
   let recorded: Uint8Array | undefined;
-  const force = new SettingsInForce(USUAL, () => recorded);
+  const force = new SettingsInForce(
+    USUAL,
+    () => recorded,
+    () => USUAL.order,
+  );
   assert.deepEqual([force.firsts, force.policy, force.writesBack], [[1], 'back', true]);
   recorded = encodeSettings({ order: [2, 1], policy: 'through', asides: [1] });
   assert.deepEqual([force.firsts, force.policy, force.writesBack], [[1, 2], 'through', false]);
@@ -65,4 +69,19 @@ test('while a change is on its way either first has to agree, and caches are wri
   assert.deepEqual([force.policy, force.writesBack], ['through', true]);
   force.told(recorded);
   assert.equal(force.policy, 'back');
+});
+
+test('where the replicas have changed, who is new comes last, and who is gone is nowhere', () => {
+  let replicas: readonly number[] = [1, 2];
+  const told = encodeSettings({ order: [2, 1], policy: 'back', asides: [1, 2] });
+  const force = new SettingsInForce(
+    USUAL,
+    () => told,
+    () => replicas,
+  );
+  assert.deepEqual([force.now.order, force.now.asides, force.firsts], [[2, 1], [1, 2], [2]]);
+  replicas = [1, 2, 3, 4];
+  assert.deepEqual([force.now.order, force.firsts], [[2, 1, 3, 4], [2]]);
+  replicas = [1, 3];
+  assert.deepEqual([force.now.order, force.now.asides, force.firsts], [[1, 3], [1], [1]]);
 });

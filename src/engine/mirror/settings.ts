@@ -4,7 +4,9 @@
  */
 
 import { fail, ok, type Result } from '../../base/result.ts';
+import type { Stamp } from '../../replication/operation.ts';
 import type { WritePolicy } from '../../replication/ports.ts';
+import type { KeptDocument } from './handover.ts';
 
 export interface Settings {
   /** Data nodes, highest priority first. */
@@ -31,6 +33,10 @@ export function encodeSettings({ order, policy, asides }: Settings): Uint8Array 
   bytes.set([VERSION, POLICIES.indexOf(policy), order.length, asides.length]);
   for (const [at, node] of [...order, ...asides].entries()) view.setUint16(HEADER + 2 * at, node);
   return bytes;
+}
+
+export function settingsDocument(settings: Settings, revision: Stamp): KeptDocument {
+  return { name: 'settings', revision, bytes: encodeSettings(settings) };
 }
 
 /** Undefined: none, or of a later program. */

@@ -6,7 +6,7 @@ import type { Handover } from './handover.ts';
 
 export interface JournalNews {
   readonly self: number;
-  /** All data nodes. */
+  /** Nodes that have a copy of the device or are to get one. */
   readonly nodes: readonly number[];
   /** A configuration was accepted before since the process began. */
   readonly hasStarted: boolean;

@@ -5,7 +5,7 @@
 
 import type { Uuid } from '../../base/uuid.ts';
 import type { Site } from '../../cluster/configuration.ts';
-import type { MembershipPorts } from '../../cluster/membership.ts';
+import type { MembershipPorts } from '../../cluster/ports.ts';
 import type { Beat, BeatAnswer, Control } from '../../cluster/messages.ts';
 import { StoredClaims } from '../../cluster/stored-claims.ts';
 import { StoredVoter } from '../../cluster/stored-voter.ts';
