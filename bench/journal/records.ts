@@ -50,6 +50,7 @@ export async function superblockSave(folder: string): Promise<string> {
         hasCopy: true,
         installedTerm: term,
         copyTerm: 0,
+        copySequence: 0,
         dataState: 'inSync',
         shutdown: 'none',
         writePolicy: 'through',

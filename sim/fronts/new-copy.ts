@@ -31,6 +31,7 @@ export function newRecords(
       bound: first.members,
       installedTerm: first.term,
       copyTerm: first.term,
+      copySequence: 1,
       dataState: 'inSync',
       hasCopy: true,
       shutdown: 'inOrder',

@@ -30,6 +30,7 @@ const VERSION = 1;
 const VERSION_OLDEST = 1;
 const MAGIC = 0x4c535342;
 const ACCEPTED = 80;
+const COPY_SEQUENCE = 152;
 const BOUND = 184;
 const HISTORY = 256;
 const CHECKSUM = SUPERBLOCK_LENGTH - 4;
@@ -61,6 +62,8 @@ export interface Superblock {
   readonly bound: readonly number[];
   /** The last accepted term that included this copy as member or learner; 0 for never. */
   readonly copyTerm: number;
+  /** The sequence of the last save since when the process that saved it had accepted such a term; 0: not known. */
+  readonly copySequence: number;
   readonly dataState: DataState;
   /** Made as a copy, or has accepted a configuration since; before that it is a vote that does not count. */
   readonly hasCopy: boolean;
@@ -106,6 +109,7 @@ export function encodeSuperblock(page: SuperblockPage): Uint8Array {
   view.setUint8(77, superblock.history.length);
   view.setUint8(78, superblock.hasCopy ? 1 : 0);
   putConfigurationRecord(view, ACCEPTED, superblock.accepted);
+  putCount(view, COPY_SEQUENCE, superblock.copySequence);
   putNodes(view, BOUND, superblock.bound, MEMBERS_MAX);
   putCount(view, 160, superblock.blockCount);
   view.setUint32(168, superblock.blockLength);
@@ -158,6 +162,7 @@ export function decodeSuperblock(bytes: Uint8Array): Result<SuperblockPage, Supe
       bound,
       installedTerm: getCount(view, 56),
       copyTerm: getCount(view, 64),
+      copySequence: getCount(view, COPY_SEQUENCE),
       dataState,
       hasCopy: view.getUint8(78) === 1,
       shutdown,

@@ -52,7 +52,7 @@ export class Replica implements ReplicaContext {
   readonly learner: ResyncLearner;
   installed: Installed | undefined;
   lamport = 0;
-  /** Peer → the sequence number of its records when it last confirmed a flush. */
+  /** Peer → the sequence number of its records when it last confirmed a flush, in the last configuration with both. */
   readonly recorded = new Map<number, number>();
   /** Peer → the highest Lamport time it has told in this term. */
   #told = new Map<number, number>();
@@ -237,6 +237,8 @@ export class Replica implements ReplicaContext {
     const unfinished = this.writes.takeUnfinished();
     this.installed = installed;
     this.#told = new Map(peersOf(installed, this.self).map((peer) => [peer, -1]));
+    // Another disk counts from one again; an older one than this configuration shows its term.
+    for (const peer of this.#told.keys()) this.recorded.delete(peer);
     const isMember = installed.members.includes(this.self);
     for (const mutation of this.log.all()) {
       mutation.isValid = true;

@@ -139,6 +139,22 @@ test('what was brought counts as unflushed there: the disk may come back as it w
   );
 });
 
+test('what a peer said its records were counts until the next configuration with it: its disk may be another one', async () => {
+  const { set, source, learner, begin } = learning(2, [0]);
+  learner.records = 100;
+  begin();
+  await set.deliverAll();
+  assert.equal(source.replica.recorded.get(2), 100);
+  for (const { replica } of [source, learner]) replica.seal();
+  set.install(2, { members: [1] });
+  assert.equal(source.replica.recorded.get(2), 100);
+  learner.records = 3;
+  source.replica.seal();
+  set.install(3, { members: [1], learners: [2], source: 1 });
+  await set.deliverAll();
+  assert.equal(source.replica.recorded.get(2), 3);
+});
+
 test('a learner whose medium cannot take it fails', async () => {
   const { set, learner, begin, map } = learning(2, [0]);
   learner.store.unwritable.add(0);

@@ -104,6 +104,7 @@ class Copy {
     this.records.standing = { ...this.records.standing, promised: accepted.term, accepted };
     this.records.isBlank = false;
     this.records.copyTerm = accepted.term;
+    this.records.acceptEpoch(accepted);
     assert.ok((await this.records.save()).ok);
   }
 
@@ -316,8 +317,8 @@ test('before its first configuration a copy shows the records that it found, not
   await again.records.save();
   assert.ok(sequence > 0);
   assert.deepEqual([again.handover.sequence, again.records.sequence], [sequence, sequence + 1]);
-  again.hasStarted = true;
-  assert.equal(again.handover.sequence, sequence + 1);
+  await again.accept(of(50, [1, 2, 3]));
+  assert.equal(again.handover.sequence, sequence + 2);
 });
 
 test('a side of a split brain suspects after a restart whatever its records say, or everything', async () => {

@@ -48,7 +48,7 @@ export class CopyKnowledge {
       lamport: replica.lamport,
       history: [],
       pending,
-      sequence: hasStarted ? records.sequence : records.loadedSequence,
+      sequence: records.copySequence,
       copyTerm: records.copyTerm,
       documents: records.documents,
       differences,

@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { SUPERBLOCK_LENGTH } from '../../cluster/superblock-format.ts';
-import { SUPERBLOCK_FILE_LENGTH } from '../../cluster/superblock.ts';
+import { SUPERBLOCK_FILE_LENGTH, SuperblockFile } from '../../cluster/superblock.ts';
 import { CutDisk, fates } from '../../journal/testing/cut-disk.ts';
 import { ManualClock } from '../../replication/testing/manual-clock.ts';
 import { type CopyIdentity, CopyRecords } from './copy-records.ts';
@@ -111,13 +111,41 @@ test('everything that was saved comes back, and shows that the copy was not stop
   assert.ok((await records.save()).ok);
   const again = await opened(disk);
   assert.deepEqual(kept(again), kept(records));
-  assert.deepEqual([again.wasStopped, again.loadedSequence, again.sequence], [false, 1, 1]);
-  assert.ok((await again.save()).ok);
-  assert.deepEqual(
-    [again.loadedSequence, again.sequence],
-    [1, 2],
-    'what is saved later says nothing of the data',
-  );
+  assert.deepEqual([again.wasStopped, again.copySequence, again.sequence], [false, 1, 1]);
+});
+
+test('data gets no younger by what processes save that are never part of a configuration', async () => {
+  const disk = newDisk();
+  const sequences = ({ copySequence, sequence }: CopyRecords) => [copySequence, sequence];
+  const lived = await opened(disk);
+  go(lived, 20);
+  assert.ok((await lived.save()).ok);
+  for (const sequence of [1, 2]) {
+    // oxlint-disable-next-line no-await-in-loop -- one process after the other
+    const waits = await opened(disk);
+    assert.deepEqual(sequences(waits), [1, sequence]);
+    waits.standing = { ...waits.standing, promised: 20 + sequence };
+    assert.ok((await waits.save()).ok); // oxlint-disable-line no-await-in-loop -- likewise
+    assert.deepEqual(sequences(waits), [1, sequence + 1]);
+  }
+  const learns = await opened(disk);
+  go(learns, 30);
+  assert.ok((await learns.save()).ok);
+  assert.deepEqual(sequences(learns), [4, 4]);
+  assert.deepEqual(sequences(await opened(disk)), [4, 4]);
+});
+
+test('an earlier program did not say how old the data is: as old as its record', async () => {
+  const disk = newDisk();
+  const records = await opened(disk);
+  go(records, 20);
+  assert.ok((await records.save()).ok);
+  const file = new SuperblockFile(disk, 0);
+  const loaded = await file.load();
+  assert.ok(loaded.kind === 'found');
+  const { superblock, reservations } = loaded.state;
+  assert.ok((await file.save({ superblock: { ...superblock, copySequence: 0 }, reservations })).ok);
+  assert.equal((await opened(disk)).copySequence, 2);
 });
 
 for (const [what, change] of [

@@ -46,8 +46,6 @@ export class CopyRecords {
   installedTerm = 0;
   /** The last accepted term that included this copy. */
   copyTerm = 0;
-  /** Of the record that was found: what was saved since says nothing about the age of the data. */
-  loadedSequence = 0;
   /** No record, or none that counts. */
   isBlank = true;
   /** Of the record that was found: how the process before ended. */
@@ -56,6 +54,10 @@ export class CopyRecords {
   readonly #identity: CopyIdentity;
   readonly #clock: Clock;
   #savingSince: number | undefined;
+  /** This process has accepted a configuration with this copy. */
+  #takesPart = false;
+  /** As it was found. */
+  #copySequence = 0;
   /** As it is saved; until a configuration is accepted that stays as it was found. */
   shutdown: Shutdown = 'none';
   /** False: the journal's records are being replaced by others, or that has failed. */
@@ -77,6 +79,14 @@ export class CopyRecords {
   /** Grows with every save: a disk that was put back in time shows itself by it. */
   get sequence(): number {
     return this.#file.sequence;
+  }
+
+  /**
+   * Of the last save by a process that had accepted a configuration with this copy: how old the data is. An old disk is
+   * saved to as well, when others ask it for a promise or go on without it; that makes its data no younger.
+   */
+  get copySequence(): number {
+    return this.#takesPart ? this.sequence : this.#copySequence;
   }
 
   /** When the save under way began, by the clock of this node. */
@@ -106,7 +116,7 @@ export class CopyRecords {
     this.isJournalTrusted = superblock.journal.isTrusted;
     this.isBlank = !hasCopy;
     this.copyTerm = copyTerm;
-    this.loadedSequence = this.#file.sequence;
+    this.#copySequence = superblock.copySequence || this.#file.sequence;
     return true;
   }
 
@@ -120,6 +130,7 @@ export class CopyRecords {
       isDiverged: false,
     };
     this.copyTerm = first.term;
+    this.#takesPart = true;
     this.installedTerm = first.term;
     this.isBlank = false;
     return this.stop();
@@ -154,6 +165,7 @@ export class CopyRecords {
 
   /** All members and learners of an epoch know of it before anyone writes in it. */
   acceptEpoch({ term, id, members }: Configuration): void {
+    this.#takesPart = true;
     if (this.history.at(-1)?.id === id) return;
     this.history = withEpoch(this.history, { term, id, members, wroteData: false });
   }
@@ -200,6 +212,8 @@ export class CopyRecords {
       bound,
       installedTerm: this.installedTerm,
       copyTerm: this.copyTerm,
+      // Of this save, if it goes well.
+      copySequence: this.#takesPart ? this.sequence + 1 : this.#copySequence,
       dataState: isDiverged ? 'diverged' : isOut ? 'stale' : isMember ? 'inSync' : 'inconsistent',
       hasCopy: !this.isBlank,
       shutdown: this.shutdown,
