@@ -9,6 +9,7 @@ import { createPartnerRouter } from './engine/partner-router.ts';
 import type { StartFault } from './engine/messages.ts';
 import { createMirror } from './main-create.ts';
 import { runDemo } from './main-demo.ts';
+import { deviceActions } from './main-devices.ts';
 import { runDrill } from './main-drill.ts';
 import { checkLinks } from './main-links.ts';
 import { adviceOn } from './management/advice.ts';
@@ -60,6 +61,7 @@ function ignoreGoneReader(error: NodeJS.ErrnoException): void {
 }
 
 const actions: Actions = {
+  ...deviceActions,
   export: exportDisks,
   serve,
   status,

@@ -1,0 +1,83 @@
+/**
+ * What an administrator asks of a device, at one node of the cluster, and what nodes ask each other for it. Questions and
+ * answers are plain data: they cross processes, and between nodes they are JSON (docs/FORMATS.md, "Connections between nodes").
+ */
+
+import { fail, ok, type Result } from '../base/result.ts';
+import type { Uuid } from '../base/uuid.ts';
+import type { OpenDevice } from './devices.ts';
+import { extendDevice } from './extend.ts';
+import { joined, mirrorStatistics } from './mirror-statistics.ts';
+import type { ClusterSpec, MirrorDeviceSpec } from './spec.ts';
+import type { DeviceStatistics, MirrorStatistics } from './statistics.ts';
+
+export type DeviceCommand =
+  /** `DeviceStatistics`, with what the other nodes say of their copies. */
+  | { readonly kind: 'show' }
+  /** Bytes; as `StorageNode.extend`. */
+  | { readonly kind: 'extend'; readonly bytes: number };
+
+/** Of one node to another. */
+export type PartnerRequest =
+  /** Its `MirrorStatistics`. */
+  { readonly kind: 'describe' };
+
+/** The fault is a sentence for people. */
+export type DeviceAnswer = Result<unknown, string>;
+
+export interface CommandContext {
+  readonly cluster: ClusterSpec | undefined;
+  /** Another node's answer about a device; the fault is a sentence that names the node. */
+  readonly askPartner: AskPartner;
+  readonly statisticsOf: (opened: OpenDevice) => DeviceStatistics;
+}
+
+export type AskPartner = (node: number, device: Uuid, request: PartnerRequest) => Promise<DeviceAnswer>;
+
+export function runCommand(
+  opened: OpenDevice,
+  command: DeviceCommand,
+  context: CommandContext,
+): Promise<DeviceAnswer> {
+  switch (command.kind) {
+    case 'show':
+      return show(opened, context);
+    case 'extend':
+      return extendDevice(opened.spec.name, opened, command.bytes);
+  }
+}
+
+/** What this node tells another one. */
+export function answerPartner(
+  opened: OpenDevice,
+  request: PartnerRequest,
+  cluster: ClusterSpec,
+): DeviceAnswer {
+  switch (request.kind) {
+    case 'describe':
+      return ok(mirrorStatistics(opened.spec as MirrorDeviceSpec, cluster, opened.mirror!.host));
+    default:
+      // It came from another process, perhaps of a later program.
+      return fail('The node does not know what is asked: it runs an older version.');
+  }
+}
+
+async function show(
+  opened: OpenDevice,
+  { cluster, askPartner, statisticsOf }: CommandContext,
+): Promise<Result<DeviceStatistics, string>> {
+  const { spec } = opened;
+  const own = statisticsOf(opened);
+  if (spec.kind !== 'mirror' || own.mirror === undefined) return ok(own);
+  // Who is away would only keep people waiting.
+  const { peers, ports } = opened.mirror!.host.node?.membership ?? {};
+  const isHeard = (node: number): boolean => peers === undefined || peers.hears(node, ports!.clock.now());
+  const partners = spec.site.nodes.filter((node) => node !== cluster!.node && isHeard(node));
+  const answers = await Promise.all(
+    partners.map(async (node) => [node, await askPartner(node, spec.id, { kind: 'describe' })] as const),
+  );
+  const told = answers.flatMap(([node, answer]) =>
+    answer.ok ? [[node, answer.value as MirrorStatistics] as const] : [],
+  );
+  return ok({ ...own, mirror: joined(own.mirror, new Map(told)) });
+}
