@@ -8,6 +8,7 @@ import type { Uuid } from '../base/uuid.ts';
 import type { OpenDevice } from './devices.ts';
 import { extendDevice } from './extend.ts';
 import { joined, mirrorStatistics } from './mirror-statistics.ts';
+import { withNodeNames } from './node-names.ts';
 import type { ClusterSpec, MirrorDeviceSpec } from './spec.ts';
 import type { DeviceStatistics, MirrorStatistics } from './statistics.ts';
 
@@ -43,7 +44,7 @@ export function runCommand(
     case 'show':
       return show(opened, context);
     case 'extend':
-      return extendDevice(opened.spec.name, opened, command.bytes);
+      return named(context, extendDevice(opened.spec.name, opened, command.bytes));
   }
 }
 
@@ -60,6 +61,15 @@ export function answerPartner(
       // It came from another process, perhaps of a later program.
       return fail('The node does not know what is asked: it runs an older version.');
   }
+}
+
+/** The core knows nodes by their numbers. */
+async function named(
+  { cluster }: CommandContext,
+  answer: Promise<Result<unknown, string>>,
+): Promise<DeviceAnswer> {
+  const answered = await answer;
+  return answered.ok || cluster === undefined ? answered : fail(withNodeNames(cluster, answered.fault));
 }
 
 async function show(

@@ -7,7 +7,7 @@ import type { JournalStrategy } from '../journal/recovery.ts';
 import type { ResyncProgress } from '../replication/resync-source.ts';
 import type { MirrorHost } from './mirror/mirror-host.ts';
 import type { MirrorNode } from './mirror/mirror-node.ts';
-import { nodeNameOf } from './node-names.ts';
+import { nodeNameOf, withNodeNames } from './node-names.ts';
 import type { ClusterSpec } from './spec.ts';
 import type { Condition, MirrorStatistics, ReplicaStatistics, ResyncStatistics } from './statistics.ts';
 
@@ -67,10 +67,12 @@ function replicasOf(site: Site, cluster: ClusterSpec, host: Told): ReplicaStatis
   return (node?.settings.order ?? site.nodes).map((copy) => {
     const path = state?.paths.find((group) => group.node === copy);
     const progress = resyncs.find(({ learner }) => learner === copy);
+    const { state: how, why } = copy === cluster.node ? ownState(host) : stateOfOther(node, copy);
     return {
       node: copy,
       name: nodeNameOf(cluster, copy),
-      ...(copy === cluster.node ? ownState(host) : stateOfOther(node, copy)),
+      state: how,
+      why: why && withNodeNames(cluster, why),
       resync: progress && resyncStatistics(progress),
       path: path?.state ?? 'unavailable',
       isPreferred: path?.isPreferred ?? false,
@@ -159,7 +161,7 @@ function conditionOf(
     return { word: 'failed', why: failure ?? 'the copy of this node is not open' };
   if (state.role !== 'serving' && state.role !== 'learning') {
     const own = replicas.find((replica) => replica.node === cluster.node);
-    return { word: 'notServed', why: own?.why ?? waitsFor(node.membership) };
+    return { word: 'notServed', why: own?.why };
   }
   if (state.role === 'serving' && !state.isServing)
     return { word: 'notServed', why: 'the others do not let this node serve at this moment' };

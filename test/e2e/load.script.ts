@@ -5,6 +5,7 @@ import { DrillSession } from '../../src/drill/session.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { connect } from '../../src/runtime/connect.ts';
 import { crc32c } from '../../src/runtime/crc32c.ts';
+import { Onlooker } from './onlooker.ts';
 
 export type Call =
   | {
@@ -15,16 +16,28 @@ export type Call =
     }
   | { readonly kind: 'beginPart' | 'part' | 'judge' | 'stop' }
   | { readonly kind: 'untilAllPaths'; readonly withinMs: number }
+  /** Through one path, by another host (onlooker.ts). */
+  | { readonly kind: 'look'; readonly path: number }
+  | { readonly kind: 'readBlock'; readonly path: number; readonly lba: number; readonly blockLength: number }
+  | {
+      readonly kind: 'writeBlock';
+      readonly path: number;
+      readonly lba: number;
+      readonly blockLength: number;
+      readonly value: number;
+    }
   | { readonly kind: 'judgeCopies'; readonly images: readonly string[] };
 
 const QUEUE_MS_MAX = 90_000;
 let session: DrillSession | undefined;
+let onlooker: Onlooker | undefined;
 let areaBytes: number | undefined;
 
 async function answer(call: Call): Promise<unknown> {
   switch (call.kind) {
     case 'start':
       areaBytes = call.areaBytes;
+      onlooker = new Onlooker(call.paths);
       session = new DrillSession({
         paths: call.paths,
         initiatorName: 'iqn.2026-01.io.lockstep:drill',
@@ -43,6 +56,12 @@ async function answer(call: Call): Promise<unknown> {
       return session!.judge();
     case 'untilAllPaths':
       return session!.untilAllPaths(call.withinMs);
+    case 'look':
+      return onlooker!.look(call.path);
+    case 'readBlock':
+      return onlooker!.read(call.path, call.lba, call.blockLength);
+    case 'writeBlock':
+      return onlooker!.write(call.path, call.lba, call.blockLength, call.value);
     case 'stop':
       return session!.stop();
     case 'judgeCopies':
