@@ -31,7 +31,7 @@ export function mirrorStatistics(
     condition: conditionOf(cluster, host, replicas),
     replicas,
     writePolicy: node?.settings.policy ?? 'through',
-    writePolicyInForce: node?.replica.installed?.policy ?? 'through',
+    writePolicyInForce: node?.writeCache ?? 'through',
     journal,
     strategy: strategyText(site, cluster),
     role: state?.role ?? 'failed',

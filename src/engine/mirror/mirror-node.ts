@@ -22,7 +22,7 @@ import type { Beat, Control, Proposal, Report } from '../../cluster/messages.ts'
 import { BEAT_MS, SLOW_MS, STALL_MS } from '../../cluster/times.ts';
 import { SUPERBLOCK_FILE_LENGTH } from '../../cluster/superblock.ts';
 import { Journal, type JournalOptions } from '../../journal/journal.ts';
-import type { DeviceFault, Geometry, Ticket } from '../../ports/block-device.ts';
+import type { DeviceFault, Geometry, Ticket, WriteCache } from '../../ports/block-device.ts';
 import type { ReplicaBody, ReplicaMessage } from '../../replication/messages.ts';
 import { documentLba, type DocumentName, type Stamp } from '../../replication/operation.ts';
 import { Replica } from '../../replication/replica.ts';
@@ -186,6 +186,12 @@ export class MirrorNode {
   /** As everywhere, as far as this node has heard. */
   get settings(): Settings {
     return this.#documents.settings.now;
+  }
+
+  /** Whether what was answered may be in caches alone, here or elsewhere. */
+  get writeCache(): WriteCache {
+    const isAlone = (this.replica.installed?.members.length ?? 0) <= 1;
+    return !isAlone && this.#documents.settings.mayHoldBack ? 'back' : 'through';
   }
 
   /**
