@@ -3,14 +3,15 @@
 import path from 'node:path';
 import type { Result } from './base/result.ts';
 import { formatSize } from './base/units.ts';
+import type { SettingsChange, SettingsChanged } from './engine/device-settings.ts';
 import type { DeviceStatistics } from './engine/statistics.ts';
 import type { Asking, DeviceActions } from './management/cli/device-commands.ts';
-import { deviceDetails, deviceList } from './management/cli/devices.ts';
+import { deviceDetails, deviceList, settingsText } from './management/cli/devices.ts';
 import { ExitStatus } from './management/cli/exit-status.ts';
 import { askDevice, askStatus } from './management/control/client.ts';
 import { defaultStateDirectory } from './management/state.ts';
 
-export const deviceActions: DeviceActions = { listDevices, showDevice, extendDevice };
+export const deviceActions: DeviceActions = { listDevices, showDevice, extendDevice, setDevice };
 
 async function listDevices(options: Asking): Promise<void> {
   const status = await askStatus(directoryOf(options));
@@ -33,6 +34,14 @@ async function extendDevice(device: string, options: Asking & { readonly size: n
     answer,
     () => `Device ${device} has ${formatSize(bytes)} (${bytes} bytes) now.\n`,
   );
+}
+
+async function setDevice(
+  device: string,
+  options: Asking & { readonly change: SettingsChange },
+): Promise<void> {
+  const changed = await askDevice(directoryOf(options), device, { kind: 'set', change: options.change });
+  tell<SettingsChanged>(options, changed, (settings) => settingsText(device, settings));
 }
 
 function directoryOf({ state }: Asking): string {

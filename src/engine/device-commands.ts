@@ -5,6 +5,7 @@
 
 import { fail, ok, type Result } from '../base/result.ts';
 import type { Uuid } from '../base/uuid.ts';
+import { changeSettings, type SettingsChange, type SettingsChanged } from './device-settings.ts';
 import type { OpenDevice } from './devices.ts';
 import { extendDevice } from './extend.ts';
 import { joined, mirrorStatistics } from './mirror-statistics.ts';
@@ -16,7 +17,9 @@ export type DeviceCommand =
   /** `DeviceStatistics`, with what the other nodes say of their copies. */
   | { readonly kind: 'show' }
   /** Bytes; as `StorageNode.extend`. */
-  | { readonly kind: 'extend'; readonly bytes: number };
+  | { readonly kind: 'extend'; readonly bytes: number }
+  /** `SettingsChanged`. */
+  | { readonly kind: 'set'; readonly change: SettingsChange };
 
 /** Of one node to another. */
 export type PartnerRequest =
@@ -45,6 +48,8 @@ export function runCommand(
       return show(opened, context);
     case 'extend':
       return named(context, extendDevice(opened.spec.name, opened, command.bytes));
+    case 'set':
+      return set(opened, command.change, context);
   }
 }
 
@@ -61,6 +66,20 @@ export function answerPartner(
       // It came from another process, perhaps of a later program.
       return fail('The node does not know what is asked: it runs an older version.');
   }
+}
+
+async function set(
+  { spec, mirror }: OpenDevice,
+  change: SettingsChange,
+  { cluster }: CommandContext,
+): Promise<Result<SettingsChanged, string>> {
+  if (mirror === undefined || cluster === undefined)
+    return fail(`Device ${spec.name} is no mirror: what it has is set in the configuration of its node.`);
+  const { node } = mirror.host;
+  if (node === undefined)
+    return fail(`The copy of device ${spec.name} on this node is not open: ask another node.`);
+  const changed = await changeSettings(node, change, cluster);
+  return changed.ok ? changed : fail(`Device ${spec.name} was not changed: ${changed.fault}.`);
 }
 
 /** The core knows nodes by their numbers. */

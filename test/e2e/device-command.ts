@@ -1,12 +1,16 @@
-/** Runs `lockstep device …` against one node of a drilled cluster, as an administrator does. */
+/** Runs `lockstep device …` against one node of a cluster, as an administrator does. */
 import { execFile } from 'node:child_process';
 import { resolve } from 'node:path';
 import type { DeviceStatistics } from '../../src/engine/statistics.ts';
-import type { DrillNode } from '../../src/management/drill/site.ts';
 import { DEVICE } from './drill-config.ts';
 
 const PROGRAM = resolve(import.meta.dirname, '../../bin/lockstep');
 const COMMAND_MS_MAX = 60_000;
+
+/** Of a node on this machine. */
+interface Asked {
+  readonly stateDirectory: string;
+}
 
 export interface Ended {
   readonly status: number | null;
@@ -15,7 +19,7 @@ export interface Ended {
 }
 
 /** `words`: the command and what comes behind the name of the device. */
-export function device(node: DrillNode, ...[command = '', ...words]: readonly string[]): Promise<Ended> {
+export function device(node: Asked, ...[command = '', ...words]: readonly string[]): Promise<Ended> {
   const args = ['device', command, DEVICE, ...words, '--state', node.stateDirectory];
   return new Promise((done) => {
     const child = execFile(PROGRAM, args, { timeout: COMMAND_MS_MAX }, (_error, out, err) =>
@@ -25,7 +29,7 @@ export function device(node: DrillNode, ...[command = '', ...words]: readonly st
 }
 
 /** What `device show` says. */
-export async function shown(node: DrillNode): Promise<DeviceStatistics> {
+export async function shown(node: Asked): Promise<DeviceStatistics> {
   const { status, out, err } = await device(node, 'show', '--json');
   if (status !== 0) throw new Error(err);
   return JSON.parse(out) as DeviceStatistics;

@@ -128,6 +128,13 @@ const refusals: readonly (readonly [title: string, args: readonly string[], stat
     ['a directory', ['export', '.'], 2, /is a directory/],
     ['a bad size', ['export', '--ram', '1Q'], 2, /'1Q' is invalid. write a number and K, M/],
     ['a size of no whole sectors', ['export', '--ram', '5000', ...PORTAL], 2, /no multiple of the sector/],
+    ['no setting', ['device', 'set', 'disk1', 'colour=red'], 2, /write priority=NODE,…, write-policy=/],
+    [
+      'a cache without power',
+      ['device', 'set', 'disk1', 'write-policy=back'],
+      2,
+      /confirm that by --power-protected/,
+    ],
     ['a bad sector', ['export', '--ram', '1M', '--sector', '520'], 2, /write 512 or 4096/],
     ['a bad portal', ['export', '--ram', '1M', '--portal', 'here'], 2, /"here" is no address to listen on/],
     [

@@ -1,6 +1,7 @@
 /** Commands about devices of a node that runs. What they do is passed in. */
 
-import { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
+import type { SettingsChange } from '../../engine/device-settings.ts';
 import { size } from './options.ts';
 
 /** Which node is asked, and how the answer is printed. */
@@ -13,6 +14,7 @@ export interface DeviceActions {
   listDevices(options: Asking): Promise<void>;
   showDevice(device: string, options: Asking): Promise<void>;
   extendDevice(device: string, options: Asking & { readonly size: number }): Promise<void>;
+  setDevice(device: string, options: Asking & { readonly change: SettingsChange }): Promise<void>;
 }
 
 export function deviceCommands(program: Command, actions: DeviceActions): void {
@@ -42,6 +44,44 @@ export function deviceCommands(program: Command, actions: DeviceActions): void {
     .argument('<DEVICE>', 'name of the device')
     .requiredOption('--size <size>', 'the new size', size)
     .action((name: string, options: Asking & { size: number }) => actions.extendDevice(name, options));
+  setCommand(device, actions);
+}
+
+function setCommand(device: Command, actions: DeviceActions): void {
+  asking(device.command('set'), 'disk1 priority=beta,alpha write-policy=through')
+    .summary('change settings of a mirrored device')
+    .description(
+      'Changes settings of a mirrored device while it is served, on all its nodes at once, and says what they were. A node that is away follows when it is back. ' +
+        'The configuration files say how a device begins; what is set here holds from then on, over restarts.',
+    )
+    .argument('<DEVICE>', 'name of the device')
+    .argument(
+      '<SETTING...>',
+      'priority=NODE,… (who goes on alone, and which paths are preferred), write-policy=through or back, aside=NODE,… or none (whose paths are used last)',
+      setting,
+    )
+    .option('--power-protected', 'for write-policy=back: every node has an uninterruptible power supply')
+    .action((name: string, change: SettingsChange, options: SetFlags, command: Command) => {
+      if (change.writePolicy === 'back' && options.powerProtected !== true)
+        command.error(
+          'error: write-policy=back answers writes that only memory has: with an uninterruptible power supply on every node, confirm that by --power-protected',
+        );
+      return actions.setDevice(name, { ...options, change });
+    });
+}
+
+type SetFlags = Asking & { readonly powerProtected?: boolean };
+
+function setting(text: string, former: SettingsChange | undefined): SettingsChange {
+  const [name = '', value = ''] = text.split(/=(.*)/s);
+  const names = value.split(',').filter(Boolean);
+  if (name === 'priority' && names.length > 0) return { ...former, priority: names };
+  if (name === 'aside' && names.length > 0) return { ...former, aside: value === 'none' ? [] : names };
+  if (name === 'write-policy' && (value === 'through' || value === 'back'))
+    return { ...former, writePolicy: value };
+  throw new InvalidArgumentError(
+    'write priority=NODE,…, write-policy=through or back, aside=NODE,… or none.',
+  );
 }
 
 function asking(command: Command, example = ''): Command {

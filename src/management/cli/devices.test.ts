@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { DeviceStatistics, MirrorStatistics, ReplicaStatistics } from '../../engine/statistics.ts';
-import { deviceDetails, deviceList } from './devices.ts';
+import { deviceDetails, deviceList, settingsText } from './devices.ts';
 
 const alpha: ReplicaStatistics = {
   node: 1,
@@ -105,4 +105,13 @@ test('why a copy takes no part stands beside it', () => {
   };
   const text = deviceDetails({ ...device, mirror: { ...mirror, replicas: [alpha, away] } });
   assert.match(text, /^beta +away: nothing is heard of the node +unavailable$/m);
+});
+
+test('of settings only what has changed is told', () => {
+  const before = { priority: ['alpha', 'beta'], writePolicy: 'through', aside: [] } as const;
+  assert.equal(settingsText('disk1', { before, after: before }), 'Device disk1: nothing to change\n');
+  assert.equal(
+    settingsText('disk1', { before, after: { ...before, aside: ['beta'] } }),
+    'Device disk1: aside is beta (was none)\n',
+  );
 });

@@ -1,6 +1,7 @@
 /** What `lockstep device list` and `lockstep device show` print. */
 
 import { formatSize } from '../../base/units.ts';
+import type { NamedSettings, SettingsChanged } from '../../engine/device-settings.ts';
 import type {
   DeviceStatistics,
   MirrorStatistics,
@@ -45,6 +46,23 @@ export function deviceDetails(device: DeviceStatistics): string {
     ['Strategy', strategy],
   );
   return linesOf([...table(rows), '', ...table([COPY_HEADINGS, ...mirror.replicas.map(cellsOf)])]);
+}
+
+/** What a change has made of settings. */
+export function settingsText(device: string, { before, after }: SettingsChanged): string {
+  const told = (
+    name: string,
+    of: (settings: NamedSettings) => readonly string[] | string,
+  ): readonly string[] => {
+    const [was, is] = [before, after].map((settings) => [of(settings)].flat().join(', ') || 'none');
+    return was === is ? [] : [`Device ${device}: ${name} is ${is} (was ${was})`];
+  };
+  const lines = [
+    ...told('priority', ({ priority }) => priority),
+    ...told('write policy', ({ writePolicy }) => writePolicy),
+    ...told('aside', ({ aside }) => aside),
+  ];
+  return linesOf(lines.length > 0 ? lines : [`Device ${device}: nothing to change`]);
 }
 
 const STATES: Readonly<Record<MirrorStatistics['condition']['word'], string>> = {
