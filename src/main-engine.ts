@@ -16,6 +16,7 @@ import type { EngineSpec } from './engine/spec.ts';
 import { openStorageNode, type StorageNode } from './engine/storage-node.ts';
 import type { RecordFile } from './ports/record-file.ts';
 import type { Trace } from './ports/trace.ts';
+import { openChunkKeeper } from './runtime/chunk-keeper.ts';
 import { systemClock } from './runtime/clock.ts';
 import { crc32c } from './runtime/crc32c.ts';
 import { platformCrypto } from './runtime/crypto.ts';
@@ -172,6 +173,10 @@ function portsOf(
       assert(partners !== undefined, 'a mirrored device has a cluster');
       return partners.ask(partner, device, request);
     },
+    openKeeper: (name, bytes) =>
+      spec.stateDirectory === undefined
+        ? Promise.resolve(fail('this node has no state directory'))
+        : openChunkKeeper(path.join(spec.stateDirectory, 'diverged'), { name, bytes, now: new Date() }),
     openVotes(device) {
       const store = spec.cluster && openStore(spec.cluster);
       assert(store !== undefined, 'a device that asks a store has one');

@@ -24,6 +24,8 @@ import { Visitors } from './runtime/visitors.ts';
 const CONNECT_MS = 3000;
 /** Of what a partner is asked. */
 const ANSWER_MS_MAX = 60_000;
+/** … when it copies what would be lost. */
+const KEPT_MS_MAX = 10 * 60_000;
 
 export interface Partners {
   open(device: Uuid, partners: readonly number[]): PartnerNetwork;
@@ -100,13 +102,14 @@ async function askPartner(
   assert(partner !== undefined, 'a node of a device is a partner');
   const proof = proven();
   if (!proof.ok) return proof;
+  const withinMs = request.kind === 'keepSide' ? KEPT_MS_MAX : ANSWER_MS_MAX;
   let why = 'there is no link to it';
   for (const at of partner.links.keys()) {
     // oxlint-disable-next-line no-await-in-loop -- the next one is for when this does not work
     const visit = await visitPartner(cluster, { partner, at, proof: proof.value, kind: 'command', device });
     if (visit.ok) {
       // oxlint-disable-next-line no-await-in-loop
-      const answer = await ask(visit.value, request, ANSWER_MS_MAX);
+      const answer = await ask(visit.value, request, withinMs);
       if (answer.ok) return answer.value as DeviceAnswer;
       why = answer.fault;
       // It may have begun to do what it was asked.

@@ -5,12 +5,15 @@
 
 import { fail, ok, type Result } from '../base/result.ts';
 import type { Uuid } from '../base/uuid.ts';
+import type { Clock } from '../ports/clock.ts';
 import { changeSettings, type SettingsChange, type SettingsChanged } from './device-settings.ts';
 import type { OpenDevice } from './devices.ts';
 import { extendDevice } from './extend.ts';
 import { joined, mirrorStatistics } from './mirror-statistics.ts';
+import { answerForSide, type OpenKeeper } from './own-side.ts';
 import { withNodeNames } from './node-names.ts';
 import type { ClusterSpec, MirrorDeviceSpec } from './spec.ts';
+import { conflictOf, resolveConflict, type SplitBrainParts, type SplitBrainRequest } from './split-brain.ts';
 import type { DeviceStatistics, MirrorStatistics } from './statistics.ts';
 
 export type DeviceCommand =
@@ -19,12 +22,16 @@ export type DeviceCommand =
   /** Bytes; as `StorageNode.extend`. */
   | { readonly kind: 'extend'; readonly bytes: number }
   /** `SettingsChanged`. */
-  | { readonly kind: 'set'; readonly change: SettingsChange };
+  | { readonly kind: 'set'; readonly change: SettingsChange }
+  /** `Conflict`. */
+  | { readonly kind: 'conflict' }
+  /** `Resolved`; `keep` is the name of a node. */
+  | { readonly kind: 'resolve'; readonly keep: string };
 
 /** Of one node to another. */
 export type PartnerRequest =
   /** Its `MirrorStatistics`. */
-  { readonly kind: 'describe' };
+  { readonly kind: 'describe' } | SplitBrainRequest;
 
 /** The fault is a sentence for people. */
 export type DeviceAnswer = Result<unknown, string>;
@@ -33,6 +40,8 @@ export interface CommandContext {
   readonly cluster: ClusterSpec | undefined;
   /** Another node's answer about a device; the fault is a sentence that names the node. */
   readonly askPartner: AskPartner;
+  readonly clock: Clock;
+  readonly openKeeper: OpenKeeper;
   readonly statisticsOf: (opened: OpenDevice) => DeviceStatistics;
 }
 
@@ -50,18 +59,33 @@ export function runCommand(
       return named(context, extendDevice(opened.spec.name, opened, command.bytes));
     case 'set':
       return set(opened, command.change, context);
+    case 'conflict':
+      return ofSplitBrain(opened, context, conflictOf);
+    case 'resolve':
+      return ofSplitBrain(opened, context, (parts) => resolveConflict(parts, command.keep));
   }
 }
 
 /** What this node tells another one. */
-export function answerPartner(
+export async function answerPartner(
   opened: OpenDevice,
   request: PartnerRequest,
-  cluster: ClusterSpec,
-): DeviceAnswer {
+  { cluster, openKeeper }: Pick<CommandContext, 'cluster' | 'openKeeper'>,
+): Promise<DeviceAnswer> {
+  const { spec, mirror } = opened;
   switch (request.kind) {
     case 'describe':
-      return ok(mirrorStatistics(opened.spec as MirrorDeviceSpec, cluster, opened.mirror!.host));
+      return ok(mirrorStatistics(spec as MirrorDeviceSpec, cluster!, mirror!.host));
+    case 'side':
+    case 'standDown':
+    case 'keepSide':
+    case 'chooseSide': {
+      const { nodeName } = cluster!;
+      const { node } = mirror!.host;
+      return node === undefined
+        ? fail(`The copy of device ${spec.name} on node ${nodeName} is not open.`)
+        : answerForSide({ device: spec.name, name: nodeName, node, openKeeper }, request);
+    }
     default:
       // It came from another process, perhaps of a later program.
       return fail('The node does not know what is asked: it runs an older version.');
@@ -80,6 +104,25 @@ async function set(
     return fail(`The copy of device ${spec.name} on this node is not open: ask another node.`);
   const changed = await changeSettings(node, change, cluster);
   return changed.ok ? changed : fail(`Device ${spec.name} was not changed: ${changed.fault}.`);
+}
+
+async function ofSplitBrain<T>(
+  opened: OpenDevice,
+  context: CommandContext,
+  run: (parts: SplitBrainParts) => Promise<Result<T, string>>,
+): Promise<Result<T, string>> {
+  const { spec } = opened;
+  const { cluster, clock, askPartner } = context;
+  if (spec.kind !== 'mirror' || cluster === undefined)
+    return fail(`Device ${spec.name} is no mirror: it has one side only.`);
+  return run({
+    device: spec.name,
+    nodes: spec.site.nodes,
+    cluster,
+    clock,
+    ask: (node, request) =>
+      node === cluster.node ? answerPartner(opened, request, context) : askPartner(node, spec.id, request),
+  });
 }
 
 /** The core knows nodes by their numbers. */

@@ -74,7 +74,9 @@ export async function openStorageNode(
     return witnesses;
   }
   const iscsi = createIscsi(spec, devices, ports);
+  const { askPartner, clock, openKeeper } = ports;
   const describe = (opened: OpenDevice): DeviceStatistics => statisticsOf(opened, spec.cluster);
+  const context = { cluster: spec.cluster, askPartner, clock, openKeeper, statisticsOf: describe };
   front.sessions = sessionsOf(spec, iscsi);
   return ok({
     accept: (stream, answered) => iscsi.accept(stream, { answered }),
@@ -82,8 +84,7 @@ export async function openStorageNode(
     command: async (name, command) => {
       const opened = devices.get(name);
       if (opened === undefined) return fail(`There is no device ${name} here: see lockstep device list.`);
-      const { cluster } = spec;
-      return runCommand(opened, command, { cluster, askPartner: ports.askPartner, statisticsOf: describe });
+      return runCommand(opened, command, context);
     },
     answerPartner: async (id, request) => {
       const opened = Array.from(devices.values()).find(
@@ -91,7 +92,7 @@ export async function openStorageNode(
       );
       if (opened === undefined || spec.cluster === undefined)
         return fail(`The node has no copy of the device ${id}.`);
-      return answerPartner(opened, request, spec.cluster);
+      return answerPartner(opened, request, context);
     },
     statistics: () => ({
       engine: spec.engine,

@@ -32,6 +32,8 @@ export interface LoadShape {
   readonly seed: number;
   /** The load keeps to so many bytes from the start of the device; undefined: all of it. */
   readonly areaBytes?: number;
+  /** There is no load, only the other host. */
+  readonly isIdle?: boolean;
 }
 
 export async function startDrillCluster(shape: Shape, loadShape: LoadShape): Promise<DrillCluster> {

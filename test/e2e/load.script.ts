@@ -13,6 +13,7 @@ export type Call =
       readonly paths: readonly PathAddress[];
       readonly seed: number;
       readonly areaBytes?: number;
+      readonly isIdle?: boolean;
     }
   | { readonly kind: 'beginPart' | 'part' | 'judge' | 'stop' }
   | { readonly kind: 'untilAllPaths'; readonly withinMs: number }
@@ -38,6 +39,7 @@ async function answer(call: Call): Promise<unknown> {
     case 'start':
       areaBytes = call.areaBytes;
       onlooker = new Onlooker(call.paths);
+      if (call.isIdle === true) return undefined;
       session = new DrillSession({
         paths: call.paths,
         initiatorName: 'iqn.2026-01.io.lockstep:drill',
@@ -63,7 +65,7 @@ async function answer(call: Call): Promise<unknown> {
     case 'writeBlock':
       return onlooker!.write(call.path, call.lba, call.blockLength, call.value);
     case 'stop':
-      return session!.stop();
+      return session?.stop();
     case 'judgeCopies':
       return judgeCopies(call.images);
   }
@@ -73,7 +75,7 @@ function judgeCopies(images: readonly string[]): string | undefined {
   const [first, ...others] = images.map((image) => readFileSync(image));
   if (others.some((bytes) => !bytes.equals(first!))) return 'the images of the copies are not equal';
   const bytes = first!.subarray(0, areaBytes);
-  return session!.judgeCopies(images.map((_, index) => ({ node: index + 1, bytes })));
+  return session?.judgeCopies(images.map((_, index) => ({ node: index + 1, bytes })));
 }
 
 process.on('message', (call: Call) => {

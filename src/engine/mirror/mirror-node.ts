@@ -30,7 +30,7 @@ import { CopyAcceptance } from './copy-acceptance.ts';
 import { CopyKnowledge } from './copy-knowledge.ts';
 import { CopyRecords } from './copy-records.ts';
 import { faultText } from './fault-text.ts';
-import { keepChunks, type Keep } from './divergence.ts';
+import { Divergence } from './divergence.ts';
 import { DeviceDocuments } from './device-documents.ts';
 import { Growth } from './growth.ts';
 import { type Handover, lamportOfDocuments, merge } from './handover.ts';
@@ -46,6 +46,8 @@ const STOP_MS_MAX = 3000;
 export class MirrorNode {
   readonly membership: Membership<Handover>;
   readonly replica: Replica;
+  /** This side of a split brain. */
+  readonly divergence: Divergence;
   readonly #options: MirrorOptions;
   readonly #records: CopyRecords;
   readonly #journal: Journal;
@@ -57,8 +59,6 @@ export class MirrorNode {
   readonly #growth: Growth;
   #tickedAt: number;
   #isOver = false;
-  /** What only this copy holds after a split brain has been kept elsewhere. */
-  #hasKept = false;
 
   static async open(options: MirrorOptions): Promise<MirrorNode | undefined> {
     const { store, device, self, site, records: disk } = options;
@@ -127,6 +127,13 @@ export class MirrorNode {
       copy: this.#copy,
       replica: this.replica,
       documents: this.#documents,
+      isOver,
+    });
+    this.divergence = new Divergence({
+      membership: () => this.membership,
+      copy: this.#copy,
+      history: () => records.history,
+      suspects: () => knowledge.divergence(this.replica, this.#acceptance.hasStarted),
       isOver,
     });
     this.#growth = new Growth({
@@ -235,20 +242,6 @@ export class MirrorNode {
 
   onReplica(from: number, message: ReplicaMessage): void {
     if (!this.#isOver) this.replica.onMessage(from, message);
-  }
-
-  /**
-   * After a split brain, on a side that is not going to be chosen: gives every chunk that this copy may hold alone to
-   * `keep`, so that it can be overwritten. Answers with the numbers of the chunks (64 KiB each), or undefined if this copy
-   * has not stood down, could not be read or was not kept.
-   */
-  async keepDivergence(keep: Keep): Promise<readonly number[] | undefined> {
-    if (this.membership.role !== 'diverged') return undefined;
-    const { map, full } = this.#knowledge.divergence(this.replica, this.#acceptance.hasStarted);
-    if (full !== undefined) map.markAll();
-    const chunks = await keepChunks(this.#copy, map, keep);
-    this.#hasKept = chunks !== undefined && !this.#isOver && this.membership.role === 'diverged';
-    return this.#hasKept ? chunks : undefined;
   }
 
   /**
@@ -459,13 +452,13 @@ export class MirrorNode {
       wasWrittenOut: found === 'writtenOut' && !hasStarted,
       isBlank,
       history,
-      hasKept: this.#hasKept,
+      hasKept: this.divergence.hasKept,
       handover: withHandover ? this.#knowledge.handover(this.replica, hasStarted) : undefined,
     };
   }
 
   async #accept(proposal: Proposal<Handover>, standing: Standing): Promise<boolean> {
-    this.#hasKept = false;
+    this.divergence.hasKept = false;
     const accepted = await this.#acceptance.accept(proposal, () => this.#save(standing));
     return accepted.ok || (accepted.fault !== undefined && this.#fail(accepted.fault));
   }

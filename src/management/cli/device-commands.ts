@@ -10,10 +10,19 @@ export interface Asking {
   readonly json?: boolean;
 }
 
+export interface Resolving {
+  /** Name of the node whose side stays. */
+  readonly keep: string;
+  /** Nobody is asked. */
+  readonly yes?: boolean;
+}
+
 export interface DeviceActions {
   listDevices(options: Asking): Promise<void>;
   showDevice(device: string, options: Asking): Promise<void>;
   extendDevice(device: string, options: Asking & { readonly size: number }): Promise<void>;
+  showConflict(device: string, options: Asking): Promise<void>;
+  resolveConflict(device: string, options: Asking & Resolving): Promise<void>;
   setDevice(device: string, options: Asking & { readonly change: SettingsChange }): Promise<void>;
 }
 
@@ -45,6 +54,27 @@ export function deviceCommands(program: Command, actions: DeviceActions): void {
     .requiredOption('--size <size>', 'the new size', size)
     .action((name: string, options: Asking & { size: number }) => actions.extendDevice(name, options));
   setCommand(device, actions);
+  splitBrainCommands(device, actions);
+}
+
+function splitBrainCommands(device: Command, actions: DeviceActions): void {
+  asking(device.command('conflict'), 'disk1')
+    .summary('both sides of a split brain')
+    .description(
+      'Shows what the sides of a split brain have changed without each other, and since when. Where there is none, it says so.',
+    )
+    .argument('<DEVICE>', 'name of the device')
+    .action((name: string, options: Asking) => actions.showConflict(name, options));
+  asking(device.command('resolve'), 'disk1 --keep alpha')
+    .summary('choose one side of a split brain')
+    .description(
+      'The side of one node stays, and the others learn from it. What only they hold is first written into files on their nodes (state directory, ' +
+        'diverged/). Says what is given up, and goes on with --yes or when the name of the device is typed.',
+    )
+    .argument('<DEVICE>', 'name of the device')
+    .requiredOption('--keep <node>', 'the node whose side stays')
+    .option('--yes', 'do it, without asking')
+    .action((name: string, options: Asking & Resolving) => actions.resolveConflict(name, options));
 }
 
 function setCommand(device: Command, actions: DeviceActions): void {

@@ -12,7 +12,7 @@ import { type NodeStatus, SOCKET_NAME } from './status.ts';
 
 const STATUS_MS_MAX = 5000;
 /** What a node gives up after half a minute it tells; what only this node holds after a split brain may take longer to keep. */
-const COMMAND_MS_MAX = 10 * 60_000;
+const COMMAND_MS_MAX = 30 * 60_000;
 
 export async function askStatus(directory: string): Promise<Result<NodeStatus, string>> {
   const answer = await askNode(directory, { kind: 'status' }, STATUS_MS_MAX);
