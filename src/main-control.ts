@@ -33,7 +33,7 @@ export function runControl(): void {
       switch (message.kind) {
         case 'start': {
           const { node, portals, targets, stateDirectory } = message;
-          status = { node, portals, targets, engines: [] };
+          status = { node, pid: process.ppid, portals, targets, engines: [] };
           const current = (): NodeStatus => ({ ...status!, engines: [...engines.values()] });
           if (stateDirectory !== undefined)
             server = serveControl(stateDirectory, { status: current, command }, trace);

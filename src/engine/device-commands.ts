@@ -9,6 +9,7 @@ import type { Clock } from '../ports/clock.ts';
 import { changeSettings, type SettingsChange, type SettingsChanged } from './device-settings.ts';
 import type { OpenDevice } from './devices.ts';
 import { extendDevice } from './extend.ts';
+import { mayLeave } from './leaving.ts';
 import { joined, mirrorStatistics } from './mirror-statistics.ts';
 import { answerForSide, type OpenKeeper } from './own-side.ts';
 import { withNodeNames } from './node-names.ts';
@@ -26,7 +27,9 @@ export type DeviceCommand =
   /** `Conflict`. */
   | { readonly kind: 'conflict' }
   /** `Resolved`; `keep` is the name of a node. */
-  | { readonly kind: 'resolve'; readonly keep: string };
+  | { readonly kind: 'resolve'; readonly keep: string }
+  /** Whether the node may be stopped, as far as this device goes; done, or a fault. */
+  | { readonly kind: 'mayLeave' };
 
 /** Of one node to another. */
 export type PartnerRequest =
@@ -59,6 +62,8 @@ export function runCommand(
       return named(context, extendDevice(opened.spec.name, opened, command.bytes));
     case 'set':
       return set(opened, command.change, context);
+    case 'mayLeave':
+      return Promise.resolve(mayLeave(opened, context.cluster));
     case 'conflict':
       return ofSplitBrain(opened, context, conflictOf);
     case 'resolve':

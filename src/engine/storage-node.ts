@@ -25,6 +25,7 @@ import {
   type PartnerRequest,
   runCommand,
 } from './device-commands.ts';
+import { witnessMayLeave } from './leaving.ts';
 import { type OpenMirror, openWitness } from './mirrors.ts';
 import type { ClusterSpec, EngineSpec, TargetSpec, WitnessSpec } from './spec.ts';
 import { mirrorStatistics } from './mirror-statistics.ts';
@@ -83,6 +84,11 @@ export async function openStorageNode(
     drain: (withinMs) => drain(iscsi, devices, witnesses.value, ports, withinMs),
     command: async (name, command) => {
       const opened = devices.get(name);
+      const witness = witnesses.value.get(name);
+      if (witness !== undefined)
+        return command.kind === 'mayLeave'
+          ? witnessMayLeave(name, witness.host)
+          : fail(`This node has no copy of device ${name}, only a vote about it: ask one of the others.`);
       if (opened === undefined) return fail(`There is no device ${name} here: see lockstep device list.`);
       return runCommand(opened, command, context);
     },

@@ -15,7 +15,7 @@ interface Sent {
 function world() {
   const sent: Sent[] = [];
   const up = new Set([0, 1]);
-  const specs = ['disk1', 'disk2'].map((name, engine) => ({ engine, devices: [{ name }] }));
+  const specs = ['disk1', 'disk2'].map((name, engine) => ({ engine, devices: [{ name }], witnessed: [] }));
   const childOf = (engine: number): Child =>
     ({
       send: (message: unknown) => sent.push({ engine, ...(message as Omit<Sent, 'engine'>) }),

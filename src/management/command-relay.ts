@@ -23,7 +23,9 @@ export class CommandRelay {
   /** `engineOf`: undefined while it is not up. */
   constructor(specs: readonly EngineSpec[], engineOf: (engine: number) => Child | undefined) {
     this.#owners = new Map(
-      specs.flatMap(({ engine, devices }) => devices.map(({ name }) => [name, engine] as const)),
+      specs.flatMap(({ engine, devices, witnessed }) =>
+        [...devices, ...witnessed].map(({ name }) => [name, engine] as const),
+      ),
     );
     this.#engineOf = engineOf;
   }

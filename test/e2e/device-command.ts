@@ -1,4 +1,4 @@
-/** Runs `lockstep device …` against one node of a cluster, as an administrator does. */
+/** Runs `lockstep device …` and `lockstep node …` against one node of a cluster, as an administrator does. */
 import { execFile } from 'node:child_process';
 import { resolve } from 'node:path';
 import type { DeviceStatistics } from '../../src/engine/statistics.ts';
@@ -20,7 +20,14 @@ export interface Ended {
 
 /** `words`: the command and what comes behind the name of the device. */
 export function device(node: Asked, ...[command = '', ...words]: readonly string[]): Promise<Ended> {
-  const args = ['device', command, DEVICE, ...words, '--state', node.stateDirectory];
+  return lockstep(['device', command, DEVICE, ...words, '--state', node.stateDirectory]);
+}
+
+export function stopNode(node: Asked, ...words: readonly string[]): Promise<Ended> {
+  return lockstep(['node', 'stop', ...words, '--state', node.stateDirectory]);
+}
+
+function lockstep(args: readonly string[]): Promise<Ended> {
   return new Promise((done) => {
     const child = execFile(PROGRAM, args, { timeout: COMMAND_MS_MAX }, (_error, out, err) =>
       done({ status: child.exitCode, out, err }),

@@ -445,7 +445,13 @@ test('device commands look at a device, and make it larger while it is served', 
     assert.match(refused.err, err);
   }
   assert.equal(statSync(path.join(directory, 'grows.img')).size, 2 ** 21);
-  assert.equal(await node.stop('SIGTERM'), 0);
+  const kept = await ended('node', 'stop', '--state', state);
+  assert.deepEqual([kept.status, kept.out], [1, '']);
+  assert.match(kept.err, new RegExp(`Device ${name} is on this node alone\\.\n.*say --force`));
+  assert.ok(alive(node.child.pid!));
+  const stopped = await ended('node', 'stop', '--force', '--state', state);
+  assert.match(stopped.out, /^Node \S+ has stopped\.\n$/);
+  assert.deepEqual([stopped.status, node.child.exitCode], [0, 0]);
   const gone = await device('list');
   assert.deepEqual([gone.status, gone.out], [1, '']);
   assert.match(gone.err, /no node runs with this state directory; name the node's own with --state/);

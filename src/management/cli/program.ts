@@ -5,6 +5,7 @@ import { ENGINES_MAX } from '../config/schema.ts';
 import { DEFAULT_PORTAL, type ExportOptions } from '../export-plan.ts';
 import { type ClusterActions, clusterCommands } from './cluster-commands.ts';
 import { type DeviceActions, deviceCommands } from './device-commands.ts';
+import { type NodeActions, nodeCommands } from './node-commands.ts';
 import { json, list, logLevel, sector, size, sizes, wholeNumber } from './options.ts';
 
 export interface Common {
@@ -12,7 +13,7 @@ export interface Common {
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
 }
 
-export interface Actions extends ClusterActions, DeviceActions {
+export interface Actions extends ClusterActions, DeviceActions, NodeActions {
   export(
     files: readonly string[],
     options: ExportOptions & Common & { readonly state?: string },
@@ -50,6 +51,7 @@ export function createProgram(version: string, actions: Actions): Command {
   clusterCommand(program, actions);
   clusterCommands(program, actions);
   deviceCommands(program, actions);
+  nodeCommands(program, actions);
   return program;
 }
 

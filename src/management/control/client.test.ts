@@ -39,6 +39,7 @@ const DEVICE: Omit<DeviceStatistics, 'mirror'> = {
 function said(mirror: MirrorStatistics): string {
   return formatStatus({
     node: 'alpha',
+    pid: 1,
     portals: ['192.0.2.1:3260'],
     targets: [],
     engines: [
