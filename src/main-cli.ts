@@ -9,8 +9,10 @@ import { createPartnerRouter } from './engine/partner-router.ts';
 import type { StartFault } from './engine/messages.ts';
 import { createMirror } from './main-create.ts';
 import { runDemo } from './main-demo.ts';
+import { deviceActions } from './main-devices.ts';
 import { runDrill } from './main-drill.ts';
 import { checkLinks } from './main-links.ts';
+import { nodeActions } from './main-node.ts';
 import { adviceOn } from './management/advice.ts';
 import type { Issued } from './management/certificates.ts';
 import { createProgram, type Actions, type Common } from './management/cli/program.ts';
@@ -60,6 +62,8 @@ function ignoreGoneReader(error: NodeJS.ErrnoException): void {
 }
 
 const actions: Actions = {
+  ...deviceActions,
+  ...nodeActions,
   export: exportDisks,
   serve,
   status,

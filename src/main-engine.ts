@@ -8,12 +8,15 @@ import { mkdirSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import path from 'node:path';
 import { assert } from './base/assert.ts';
+import { fail } from './base/result.ts';
+import type { DeviceAnswer } from './engine/device-commands.ts';
 import type { StorageNodePorts } from './engine/devices.ts';
 import type { FromEngine, ToEngine } from './engine/messages.ts';
 import type { EngineSpec } from './engine/spec.ts';
 import { openStorageNode, type StorageNode } from './engine/storage-node.ts';
 import type { RecordFile } from './ports/record-file.ts';
 import type { Trace } from './ports/trace.ts';
+import { openChunkKeeper } from './runtime/chunk-keeper.ts';
 import { systemClock } from './runtime/clock.ts';
 import { crc32c } from './runtime/crc32c.ts';
 import { platformCrypto } from './runtime/crypto.ts';
@@ -42,6 +45,7 @@ export function runEngine(index: number): void {
   let starting: Promise<void> | undefined;
   const stopStarting = new AbortController();
 
+  const current = (): StorageNode | undefined => (leaving ? undefined : node);
   const leave = async (withinMs: number): Promise<void> => {
     if (leaving) return;
     leaving = true;
@@ -68,6 +72,11 @@ export function runEngine(index: number): void {
         case 'partner':
           if (handle !== undefined) acceptPartner(partners, socketOf(handle), message.head);
           return;
+        case 'command':
+          void answerTo(message, current()).then((answer) =>
+            tell({ kind: 'answer', id: message.id, answer }),
+          );
+          return;
         case 'drain':
           void leave(message.withinMs);
           return;
@@ -85,26 +94,56 @@ export function runEngine(index: number): void {
   }
 
   async function start(spec: EngineSpec): Promise<void> {
-    partners = spec.cluster === undefined ? undefined : createPartners(spec.cluster, trace);
-    const opened = await openStorageNode(
-      spec,
-      portsOf(spec, partners, trace, stopStarting.signal),
-      (device, done, total) => tell({ kind: 'progress', device, done, total }),
-    );
-    if (!opened.ok) {
-      tell({ kind: 'refused', fault: opened.fault });
-      parent.disconnect();
-      process.exitCode = 1;
-      return;
-    }
-    const serving = opened.value;
-    node = serving;
-    tell({ kind: 'ready' });
-    setInterval(
-      () => tell({ kind: 'statistics', statistics: { ...serving.statistics(), pid: process.pid } }),
-      STATISTICS_EVERY_MS,
-    ).unref();
+    partners = partnersOf(spec, trace, current);
+    const ports = portsOf(spec, partners, trace, stopStarting.signal);
+    node = await openNode(spec, ports, tell);
+    if (node !== undefined) return;
+    parent.disconnect();
+    process.exitCode = 1;
   }
+}
+
+/** Undefined: it was refused. */
+async function openNode(
+  spec: EngineSpec,
+  ports: StorageNodePorts,
+  tell: (message: FromEngine) => void,
+): Promise<StorageNode | undefined> {
+  const opened = await openStorageNode(spec, ports, (device, done, total) =>
+    tell({ kind: 'progress', device, done, total }),
+  );
+  if (!opened.ok) {
+    tell({ kind: 'refused', fault: opened.fault });
+    return undefined;
+  }
+  const serving = opened.value;
+  tell({ kind: 'ready' });
+  setInterval(
+    () => tell({ kind: 'statistics', statistics: { ...serving.statistics(), pid: process.pid } }),
+    STATISTICS_EVERY_MS,
+  ).unref();
+  return serving;
+}
+
+/** `current`: undefined before it is open, and when it stops. */
+function partnersOf(
+  { cluster }: EngineSpec,
+  trace: Trace,
+  current: () => StorageNode | undefined,
+): Partners | undefined {
+  if (cluster === undefined) return undefined;
+  return createPartners(
+    cluster,
+    trace,
+    async (device, request) => current()?.answerPartner(device, request) ?? fail('The node starts or stops.'),
+  );
+}
+
+async function answerTo(
+  { device, command }: Extract<ToEngine, { kind: 'command' }>,
+  node: StorageNode | undefined,
+): Promise<DeviceAnswer> {
+  return node?.command(device, command) ?? fail(`Device ${device} is not open: the node starts or stops.`);
 }
 
 function acceptPartner(partners: Partners | undefined, socket: Socket, head: Uint8Array): void {
@@ -130,6 +169,14 @@ function portsOf(
       assert(partners !== undefined, 'a mirrored device has a cluster');
       return partners.open(device, nodes);
     },
+    askPartner: (partner, device, request) => {
+      assert(partners !== undefined, 'a mirrored device has a cluster');
+      return partners.ask(partner, device, request);
+    },
+    openKeeper: (name, bytes) =>
+      spec.stateDirectory === undefined
+        ? Promise.resolve(fail('this node has no state directory'))
+        : openChunkKeeper(path.join(spec.stateDirectory, 'diverged'), { name, bytes, now: new Date() }),
     openVotes(device) {
       const store = spec.cluster && openStore(spec.cluster);
       assert(store !== undefined, 'a device that asks a store has one');

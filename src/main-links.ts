@@ -1,11 +1,8 @@
 /** `lockstep cluster check`: every link of this node to its partners, as the network and the certificates have it now. */
 
-import net from 'node:net';
-import { encodePreamble } from './base/partner-preamble.ts';
-import { nodeNameIn } from './base/node-name.ts';
-import { fail, ok, type Result } from './base/result.ts';
+import { ok, type Result } from './base/result.ts';
 import type { ClusterSpec, PartnerSpec } from './engine/spec.ts';
-import { proofOf } from './main-partners.ts';
+import { proofOf, visitPartner } from './main-partners.ts';
 import type { CheckedLink, LinksChecked } from './management/cli/links.ts';
 import { adviceOnLinks, type MeasuredLink } from './management/link-advice.ts';
 import type { NodePlan } from './management/plan.ts';
@@ -13,9 +10,7 @@ import { interfaceSpeed } from './runtime/interfaces.ts';
 import { type LinkSpeed, measureLink } from './runtime/link-measure.ts';
 import { parseAddress } from './runtime/listener.ts';
 import type { Proof } from './runtime/partner-tls.ts';
-import { prepare } from './runtime/tcp-options.ts';
 
-const CONNECT_MS = 3000;
 const NO_DEVICE = '0'.repeat(32);
 
 /**
@@ -52,23 +47,9 @@ async function check(
   at: number,
   proof: Proof,
 ): Promise<Result<LinkSpeed, string>> {
-  const { local, remote, kind } = partner.links[at]!;
-  const raw = net.connect({
-    ...parseAddress(remote)!,
-    ...(local === undefined ? {} : { localAddress: local }),
-  });
-  const connected = await new Promise<string | undefined>((resolve) => {
-    raw.setTimeout(CONNECT_MS, () => raw.destroy(new Error(`no answer within ${CONNECT_MS / 1000} s`)));
-    raw.on('error', (error) => resolve(error.message));
-    raw.once('connect', () => resolve(undefined));
-  });
-  if (connected !== undefined) return fail(`it cannot be reached: ${connected}`);
-  raw.setTimeout(0);
-  prepare(raw);
-  raw.write(encodePreamble({ kind: 'measure', device: NO_DEVICE, link: at + 1 }));
-  const proven = await proof.connect(raw, nodeNameIn(cluster.name, partner.name));
-  if (!proven.ok) return fail(`nothing was proven: ${proven.fault.detail}`);
-  return measureLink(proven.value.socket, kind === 'sync');
+  const visit = await visitPartner(cluster, { partner, at, proof, kind: 'measure', device: NO_DEVICE });
+  if (!visit.ok) return visit;
+  return measureLink(visit.value, partner.links[at]!.kind === 'sync');
 }
 
 /** Of all portals' interfaces together; undefined where one of them does not tell. */

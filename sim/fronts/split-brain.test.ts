@@ -45,11 +45,14 @@ async function conflict(journal?: JournalStrategy): Promise<Scenario> {
 async function kept(scenario: Scenario, node: number): Promise<ReadonlyMap<number, number>> {
   const blocks = new Map<number, number>();
   const chunks = await scenario.result(
-    scenario.mirror(node).keepDivergence((chunk, data) => {
-      const perChunk = 65_536 / BLOCK_LENGTH;
-      for (const [at, value] of decodeBlocks(copyOf(data), BLOCK_LENGTH).entries())
-        blocks.set(chunk * perChunk + at, value);
-      return Promise.resolve(true);
+    scenario.mirror(node).divergence.keep({
+      keep: (chunk, data) => {
+        const perChunk = 65_536 / BLOCK_LENGTH;
+        for (const [at, value] of decodeBlocks(copyOf(data), BLOCK_LENGTH).entries())
+          blocks.set(chunk * perChunk + at, value);
+        return Promise.resolve(true);
+      },
+      finish: () => Promise.resolve(true),
     }),
   );
   assert.ok(chunks !== undefined && chunks.length > 0);

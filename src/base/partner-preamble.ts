@@ -10,9 +10,10 @@ export const PREAMBLE_LENGTH = 24;
 
 /**
  * `sync`: a channel's connection, only on a link for sync; `heartbeat`: datagrams, on every link; `measure`: an administrator
- * asks how fast the link is, and no device is meant.
+ * asks how fast the link is, and no device is meant; `command`: a node asks another one something about the device, on behalf of
+ * an administrator.
  */
-export type ConnectionKind = 'sync' | 'heartbeat' | 'measure';
+export type ConnectionKind = 'sync' | 'heartbeat' | 'measure' | 'command';
 
 export interface Preamble {
   readonly kind: ConnectionKind;
@@ -28,7 +29,7 @@ export type PreambleFault =
 
 const MAGIC = 0x4c53504e;
 const VERSION = 1;
-const KINDS: readonly ConnectionKind[] = ['sync', 'heartbeat', 'measure'];
+const KINDS: readonly ConnectionKind[] = ['sync', 'heartbeat', 'measure', 'command'];
 
 export function encodePreamble({ kind, device, link }: Preamble): Uint8Array {
   const bytes = new Uint8Array(PREAMBLE_LENGTH);

@@ -13,6 +13,8 @@ import type { UnitReservations } from '../scsi/reservations/held.ts';
 import { openReservations } from '../scsi/reservations/reservations.ts';
 import { openFlatStore } from '../store/flat-store.ts';
 import { createRamStore } from '../store/ram-store.ts';
+import type { AskPartner } from './device-commands.ts';
+import type { OpenKeeper } from './own-side.ts';
 import { hexBytes, hexText } from './hex.ts';
 import { type ServedDevice, servedDevice } from './served-device.ts';
 import type { StartFault } from './messages.ts';
@@ -26,6 +28,8 @@ import type { ClusterSpec, DeviceSpec, FileDeviceSpec, Identity, MirrorDeviceSpe
 export interface StorageNodePorts extends MirrorsPorts {
   /** A durable record of this name; undefined where nothing can be kept. */
   openRecord(name: string): RecordFile | undefined;
+  readonly askPartner: AskPartner;
+  readonly openKeeper: OpenKeeper;
 }
 
 /** A device of this engine while it is served. */

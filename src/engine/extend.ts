@@ -5,14 +5,15 @@ import type { GrowableDevice } from '../ports/block-device.ts';
 import { raiseOnAll } from '../scsi/unit-attention.ts';
 import type { OpenDevice } from './devices.ts';
 
-/** The answer is a sentence. */
+/**
+ * To `bytes`, on every node that serves it. Answers when it is so and initiators are told (CAPACITY DATA HAS CHANGED); else
+ * with a sentence: nothing has changed, unless it says otherwise. A device that is as large already is a success.
+ */
 export async function extendDevice(
   name: string,
-  opened: OpenDevice | undefined,
+  opened: OpenDevice,
   bytes: number,
 ): Promise<Result<void, string>> {
-  if (opened === undefined)
-    return fail(`There is no device ${name} here: see lockstep status for their names.`);
   const why = await grow(opened, bytes);
   return why === undefined ? DONE : fail(`Device ${name} was not extended to ${bytes} bytes: ${why}.`);
 }

@@ -2,10 +2,11 @@
  * What the supervisor and an engine say to each other. Both ends are the same build of the same program, so there is
  * no version. Values are structured-cloned.
  *
- *   supervisor → engine   start · connection, partner (with the socket) · drain
- *   engine → supervisor   progress* · ready | refused · statistics* · drained
+ *   supervisor → engine   start · connection, partner (with the socket) · command · drain
+ *   engine → supervisor   progress* · ready | refused · statistics* · answer (of each command) · drained
  */
 
+import type { DeviceAnswer, DeviceCommand } from './device-commands.ts';
 import type { EngineSpec } from './spec.ts';
 import type { EngineStatistics } from './statistics.ts';
 
@@ -24,6 +25,13 @@ export type ToEngine =
       readonly kind: 'partner';
       readonly head: Uint8Array;
     }
+  /** What an administrator asks of a device of this engine. */
+  | {
+      readonly kind: 'command';
+      readonly id: number;
+      readonly device: string;
+      readonly command: DeviceCommand;
+    }
   /** Ask initiators to log out, finish what runs, flush, then say `drained`; over at the latest after this time. */
   | { readonly kind: 'drain'; readonly withinMs: number };
 
@@ -38,4 +46,5 @@ export type FromEngine =
   | { readonly kind: 'ready' }
   | { readonly kind: 'refused'; readonly fault: StartFault }
   | { readonly kind: 'statistics'; readonly statistics: EngineStatistics }
+  | { readonly kind: 'answer'; readonly id: number; readonly answer: DeviceAnswer }
   | { readonly kind: 'drained' };

@@ -6,7 +6,8 @@
  */
 
 import { assert } from '../base/assert.ts';
-import { ok, type Result } from '../base/result.ts';
+import type { Uuid } from '../base/uuid.ts';
+import { fail, ok, type Result } from '../base/result.ts';
 import type { ByteStream } from '../ports/byte-stream.ts';
 import { STALLED_SEND_MS } from '../iscsi/limits.ts';
 import { createIscsiNode, type IscsiNode } from '../iscsi/target.ts';
@@ -17,11 +18,18 @@ import { createTargetDevice } from '../scsi/target-device.ts';
 import { openDevice, type OpenDevice, type StorageNodePorts } from './devices.ts';
 import { iscsiTarget } from './iscsi-target.ts';
 import type { StartFault } from './messages.ts';
-import { extendDevice } from './extend.ts';
+import {
+  answerPartner,
+  type DeviceAnswer,
+  type DeviceCommand,
+  type PartnerRequest,
+  runCommand,
+} from './device-commands.ts';
+import { witnessMayLeave } from './leaving.ts';
 import { type OpenMirror, openWitness } from './mirrors.ts';
-import type { MirrorHost } from './mirror/mirror-host.ts';
-import type { EngineSpec, TargetSpec } from './spec.ts';
-import type { DeviceStatistics, EngineStatistics, MirrorStatistics } from './statistics.ts';
+import type { ClusterSpec, EngineSpec, TargetSpec, WitnessSpec } from './spec.ts';
+import { mirrorStatistics } from './mirror-statistics.ts';
+import type { DeviceStatistics, EngineStatistics } from './statistics.ts';
 
 /** What initiators get to log out by themselves on a stop. */
 const LOGOUT_MS_MAX = 3000;
@@ -32,12 +40,10 @@ export interface StorageNode {
   /** Ends the sessions in order, finishes what runs, flushes. Answers at the latest after `withinMs`, or nearly. */
   drain(withinMs: number): Promise<void>;
   statistics(): Omit<EngineStatistics, 'pid'>;
-  /**
-   * Makes a device larger while it is served, to `bytes`, on every node that serves it. Answers when it is so and initiators
-   * are told (CAPACITY DATA HAS CHANGED); else with a sentence for people: nothing has changed, unless it says otherwise. A
-   * device that is as large already is a success.
-   */
-  extend(device: string, bytes: number): Promise<Result<void, string>>;
+  /** What an administrator asks of a device, by its name. */
+  command(device: string, command: DeviceCommand): Promise<DeviceAnswer>;
+  /** What another node asks about a mirrored device, by its id. */
+  answerPartner(device: Uuid, request: PartnerRequest): Promise<DeviceAnswer>;
 }
 
 export async function openStorageNode(
@@ -69,11 +75,31 @@ export async function openStorageNode(
     return witnesses;
   }
   const iscsi = createIscsi(spec, devices, ports);
+  const { askPartner, clock, openKeeper } = ports;
+  const describe = (opened: OpenDevice): DeviceStatistics => statisticsOf(opened, spec.cluster);
+  const context = { cluster: spec.cluster, askPartner, clock, openKeeper, statisticsOf: describe };
   front.sessions = sessionsOf(spec, iscsi);
   return ok({
     accept: (stream, answered) => iscsi.accept(stream, { answered }),
     drain: (withinMs) => drain(iscsi, devices, witnesses.value, ports, withinMs),
-    extend: (device, bytes) => extendDevice(device, devices.get(device), bytes),
+    command: async (name, command) => {
+      const opened = devices.get(name);
+      const witness = witnesses.value.get(name);
+      if (witness !== undefined)
+        return command.kind === 'mayLeave'
+          ? witnessMayLeave(name, witness.host)
+          : fail(`This node has no copy of device ${name}, only a vote about it: ask one of the others.`);
+      if (opened === undefined) return fail(`There is no device ${name} here: see lockstep device list.`);
+      return runCommand(opened, command, context);
+    },
+    answerPartner: async (id, request) => {
+      const opened = Array.from(devices.values()).find(
+        (one) => one.spec.kind === 'mirror' && one.spec.id === id,
+      );
+      if (opened === undefined || spec.cluster === undefined)
+        return fail(`The node has no copy of the device ${id}.`);
+      return answerPartner(opened, request, context);
+    },
     statistics: () => ({
       engine: spec.engine,
       sessions: iscsi.sessions().map((session) => ({
@@ -82,10 +108,10 @@ export async function openStorageNode(
         path: `${session.initiatorAddress} → ${session.portalAddress}`,
         commands: session.commands,
       })),
-      devices: Array.from(devices.values(), statisticsOf),
+      devices: Array.from(devices.values(), describe),
       witnessed: Array.from(witnesses.value, ([name, { host }]) => ({
         name,
-        mirror: mirrorStatistics(host),
+        mirror: mirrorStatistics({ ...witnessedAs(spec, name), journal: undefined }, spec.cluster!, host),
       })),
     }),
   });
@@ -208,32 +234,27 @@ function sessionsOf({ targets }: EngineSpec, iscsi: IscsiNode): DeviceSessions {
   };
 }
 
-function mirrorStatistics(host: MirrorHost): MirrorStatistics {
-  const { state, failure, node, links } = host;
-  return {
-    role: state?.role ?? 'failed',
-    isServing: state?.isServing ?? false,
-    term: state?.configuration.term ?? 0,
-    members: state?.configuration.members ?? [],
-    learners: state?.configuration.learners ?? [],
-    failure,
-    resyncs: node?.replica.source.progress ?? [],
-    links,
-  };
+function witnessedAs({ witnessed }: EngineSpec, name: string): WitnessSpec {
+  return witnessed.find((witness) => witness.name === name)!;
 }
 
-function statisticsOf({ spec, identity, device, mirror }: OpenDevice): DeviceStatistics {
+function statisticsOf(
+  { spec, identity, device, mirror }: OpenDevice,
+  cluster: ClusterSpec | undefined,
+): DeviceStatistics {
   const { geometry, counts } = device;
   return {
     name: spec.name,
     kind: spec.kind,
     bytes: geometry.blockCount * geometry.blockLength,
+    blockLength: geometry.blockLength,
+    writeCache: device.writeCache,
     readOnly: geometry.readOnly,
     naa: identity.naa,
     reads: counts.reads,
     writes: counts.writes,
     bytesRead: counts.blocksRead * geometry.blockLength,
     bytesWritten: counts.blocksWritten * geometry.blockLength,
-    mirror: mirror && mirrorStatistics(mirror.host),
+    mirror: spec.kind === 'mirror' ? mirrorStatistics(spec, cluster!, mirror!.host) : undefined,
   };
 }

@@ -15,6 +15,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { Child, Listen, Listener, SpawnChild } from '../ports/process.ts';
 import type { Trace } from '../ports/trace.ts';
 import type { FromControl, ToControl } from './control/messages.ts';
+import { CommandRelay } from './command-relay.ts';
 import { type Keeper, keep } from './keeper.ts';
 import { engineSpecs, type NodePlan } from './plan.ts';
 
@@ -72,6 +73,7 @@ class NodeSupervisor implements Supervisor {
   #control: Keeper | undefined;
   #router: LoginRouter | undefined;
   #partnerRouter: PartnerRouter | undefined;
+  #relay: CommandRelay | undefined;
   #stopping: Promise<boolean> | undefined;
 
   constructor(options: SupervisorOptions) {
@@ -101,6 +103,10 @@ class NodeSupervisor implements Supervisor {
     }
     const targets = plan.targets.map((target) => target.name);
     const specs = engineSpecs(plan, portals);
+    this.#relay = new CommandRelay(specs, (engine) => {
+      const slot = this.#slots[engine];
+      return slot?.ready === true ? slot.keeper?.child : undefined;
+    });
     const controlStarted = this.#startControl(portals);
     // Engines come to serve with the help of their partners.
     if (plan.cluster !== undefined) this.#partnerRouter = this.#routePartners(specs);
@@ -172,12 +178,21 @@ class NodeSupervisor implements Supervisor {
         clock,
         trace,
         onStarted: (child) => child.send(start),
-        onMessage: (message) => {
-          if ((message as FromControl).kind === 'ready') settle();
+        onMessage: (raw) => {
+          const message = raw as FromControl;
+          if (message.kind === 'ready') settle();
+          else this.#command(message);
         },
         onEnded: settle,
       });
     });
+  }
+
+  #command({ id, device, command }: Extract<FromControl, { kind: 'command' }>): void {
+    const asking = this.#control?.child;
+    this.#relay!.ask(device, command, (answer) =>
+      asking?.send({ kind: 'answer', id, answer } satisfies ToControl),
+    );
   }
 
   /** Resolves when each engine is ready, or with the first fault. */
@@ -209,6 +224,7 @@ class NodeSupervisor implements Supervisor {
       onEnded: (exit) => {
         slot.ready = false;
         this.#toControl({ kind: 'engineEnded', engine });
+        this.#relay?.engineEnded(engine);
         const how = exit.signal ?? `status ${exit.status ?? 'unknown'}`;
         settle({
           reason: 'system',
@@ -238,6 +254,9 @@ class NodeSupervisor implements Supervisor {
         return;
       case 'statistics':
         this.#toControl({ kind: 'statistics', statistics: message.statistics });
+        return;
+      case 'answer':
+        this.#relay?.answered(message.id, message.answer);
         return;
       case 'drained':
         trace('info', 'engine.drained', { index: slot.spec.engine });

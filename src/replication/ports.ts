@@ -59,7 +59,6 @@ export interface Installed {
   readonly term: number;
   readonly members: readonly number[];
   readonly learners: readonly number[];
-  readonly policy: WritePolicy;
   /** The member that brings learners up to date. */
   readonly source: number;
   /** Reads are confirmed by all members before they are answered: this machine's clock may stand still. */

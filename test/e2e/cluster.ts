@@ -28,6 +28,7 @@ export interface ClusterNode {
   /** For QEMU's initiator. */
   readonly url: string;
   readonly image: string;
+  readonly stateDirectory: string;
   kill(): void;
   /** In order. */
   stop(): Promise<void>;
@@ -61,9 +62,8 @@ export async function startCluster(first: string, words: readonly string[]): Pro
     .filter(({ target }) => target !== undefined)
     .map((node) => nodeOf(directory, node, restarted));
   const status = async (node: ClusterNode): Promise<MirrorStatus | undefined> => {
-    const state = join(directory, node.name, 'state');
     try {
-      const { stdout } = await run(PROGRAM, ['status', '--state', state, '--json']);
+      const { stdout } = await run(PROGRAM, ['status', '--state', node.stateDirectory, '--json']);
       const { engines } = JSON.parse(stdout) as {
         engines: readonly { devices: readonly { mirror: MirrorStatus }[] }[];
       };
@@ -102,6 +102,7 @@ function nodeOf(directory: string, line: NodeLine, restarted: ChildProcess[]): C
     name,
     url: `iscsi://${portals[0]!.replace(':3260', '')}/${target}/0`,
     image: join(directory, name, 'disk1.img'),
+    stateDirectory: join(directory, name, 'state'),
     kill: () => {
       for (const pid of pids) process.kill(pid, 'SIGKILL');
     },

@@ -7,7 +7,7 @@ import { NodeProcess, runToEnd } from '../../src/management/demo/node-process.ts
 import type { LoadControl } from '../../src/management/drill/sequence.ts';
 import { copiesOf, type DrillNode, type Site, untilSynchronized } from '../../src/management/drill/site.ts';
 import { configOf, DEVICE, diskFolder, isWitness, namesOf, type Shape } from './drill-config.ts';
-import { controlOf, type Load, startLoadProcess } from './load-process.ts';
+import { controlOf, type Load, type OnlookerControl, onlookerOf, startLoadProcess } from './load-process.ts';
 import { compileLayer, StorageLayer } from './storage-layer/storage-layer.ts';
 import { addressOf, createSwitch, type Switch } from './switch.ts';
 import { createVotePlace, type VotePlace } from './vote-place.ts';
@@ -19,6 +19,8 @@ const TOGETHER_MS_MAX = 60_000;
 export interface DrillCluster extends AsyncDisposable {
   readonly site: Site;
   readonly load: LoadControl;
+  /** Another host, through one path at a time. */
+  readonly onlooker: OnlookerControl;
   readonly votes: VotePlace;
   /** Of nodes by name, where the shape has them. */
   readonly disks: ReadonlyMap<string, StorageLayer>;
@@ -30,6 +32,8 @@ export interface LoadShape {
   readonly seed: number;
   /** The load keeps to so many bytes from the start of the device; undefined: all of it. */
   readonly areaBytes?: number;
+  /** There is no load, only the other host. */
+  readonly isIdle?: boolean;
 }
 
 export async function startDrillCluster(shape: Shape, loadShape: LoadShape): Promise<DrillCluster> {
@@ -70,6 +74,7 @@ export async function startDrillCluster(shape: Shape, loadShape: LoadShape): Pro
   return {
     site,
     load: controlOf(load),
+    onlooker: onlookerOf(load),
     votes,
     disks,
     end: () => endOf(load, nodes, images),

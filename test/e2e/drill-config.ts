@@ -13,6 +13,8 @@ export interface Shape {
   readonly copies: number;
   /** Of a majority: who votes beside the copies. A cluster by heartbeat has a share as its arbiter. */
   readonly witness?: 'node' | 'share' | 'etcd';
+  /** Heartbeat: what a node does when every link is silent, in place of asking the share. */
+  readonly isolation?: 'continue';
   readonly sector: 512 | 4096;
   readonly size: string;
   /** Below the state and the copy of each node: a disk that can fail, or one that loses what was not flushed, too. */
@@ -65,6 +67,7 @@ export function configOf(name: string, shape: Shape): string {
         sector: shape.sector,
         nodes: names.filter((other) => !isWitness(other)),
         strategy: shape.strategy,
+        ...(shape.isolation === undefined ? {} : { isolation: shape.isolation }),
         ...(shape.witness === undefined
           ? {}
           : { witness: shape.witness === 'node' ? WITNESS : shape.witness }),

@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import type { Measured } from '../../src/drill/meter.ts';
 import type { LoadControl } from '../../src/management/drill/sequence.ts';
 import type { Call } from './load.script.ts';
+import type { Look } from './onlooker.ts';
 
 export interface Load {
   call(call: Call): Promise<unknown>;
@@ -41,5 +42,21 @@ export function controlOf(load: Load): LoadControl {
     part: async () => (await load.call({ kind: 'part' })) as Measured,
     judge: async () => (await load.call({ kind: 'judge' })) as string | undefined,
     untilAllPaths: async (withinMs) => (await load.call({ kind: 'untilAllPaths', withinMs })) as boolean,
+  };
+}
+
+export interface OnlookerControl {
+  look(path: number): Promise<Look>;
+  readBlock(path: number, lba: number, blockLength: number): Promise<number>;
+  writeBlock(path: number, lba: number, blockLength: number, value: number): Promise<void>;
+}
+
+export function onlookerOf(load: Load): OnlookerControl {
+  return {
+    look: async (path) => (await load.call({ kind: 'look', path })) as Look,
+    readBlock: async (path, lba, blockLength) =>
+      (await load.call({ kind: 'readBlock', path, lba, blockLength })) as number,
+    writeBlock: async (path, lba, blockLength, value) =>
+      void (await load.call({ kind: 'writeBlock', path, lba, blockLength, value })),
   };
 }

@@ -134,7 +134,7 @@ export class CopyAcceptance {
     const { policy } = this;
     ports.trace('info', 'mirror.installed', { term, members, learners, policy });
     const source = resyncSource(documents.settings.now.order, members);
-    replica.install({ term, members, learners, policy, source, confirmsReads });
+    replica.install({ term, members, learners, source, confirmsReads });
   }
 
   /**

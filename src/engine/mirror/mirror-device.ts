@@ -60,7 +60,7 @@ export class MirrorDevice implements BlockDevice {
   }
 
   get writeCache(): WriteCache {
-    return this.#node?.replica.installed?.policy ?? 'through';
+    return this.#node?.writeCache ?? 'through';
   }
 
   /** The policy is the device's, not one initiator's. */
@@ -165,8 +165,7 @@ export class MirrorDevice implements BlockDevice {
 
   /** Written through, it is durable everywhere already. */
   #durably(changed: MaybeAsync<Done>, durability: Durability, ticket: Ticket | undefined): MaybeAsync<Done> {
-    const { policy } = this.#node?.replica.installed ?? {};
-    if (durability === 'cached' || policy === 'through') return changed;
+    if (durability === 'cached' || this.writeCache === 'through') return changed;
     const flush = (result: Done): MaybeAsync<Done> => (result.ok ? this.flush(ticket) : result);
     return isAsync(changed) ? changed.then(flush) : flush(changed);
   }

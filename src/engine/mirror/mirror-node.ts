@@ -17,7 +17,7 @@ import type { CopyReport, MembershipPorts, Standing } from '../../cluster/ports.
 import type { Beat, Control, Proposal, Report } from '../../cluster/messages.ts';
 import { BEAT_MS, SLOW_MS, STALL_MS } from '../../cluster/times.ts';
 import type { Journal } from '../../journal/journal.ts';
-import type { DeviceFault, Geometry, Ticket } from '../../ports/block-device.ts';
+import type { DeviceFault, Geometry, Ticket, WriteCache } from '../../ports/block-device.ts';
 import type { ReplicaBody, ReplicaMessage } from '../../replication/messages.ts';
 import { documentLba, type DocumentName, type Stamp } from '../../replication/operation.ts';
 import { Replica } from '../../replication/replica.ts';
@@ -26,7 +26,7 @@ import { openCopy, type OpenedCopy } from './copy-opening.ts';
 import type { CopyKnowledge } from './copy-knowledge.ts';
 import type { CopyRecords } from './copy-records.ts';
 import { faultText } from './fault-text.ts';
-import { keepChunks, type Keep } from './divergence.ts';
+import { Divergence } from './divergence.ts';
 import { DeviceDocuments } from './device-documents.ts';
 import { Growth } from './growth.ts';
 import { type Handover, lamportOfDocuments, merge } from './handover.ts';
@@ -43,6 +43,8 @@ const STOP_MS_MAX = 3000;
 export class MirrorNode {
   readonly membership: Membership<Handover>;
   readonly replica: Replica;
+  /** This side of a split brain. */
+  readonly divergence: Divergence;
   readonly #options: MirrorOptions;
   readonly #records: CopyRecords;
   readonly #journal: Journal;
@@ -55,8 +57,6 @@ export class MirrorNode {
   readonly #replicaChanges: ReplicaChanges;
   #tickedAt: number;
   #isOver = false;
-  /** What only this copy holds after a split brain has been kept elsewhere. */
-  #hasKept = false;
 
   static async open(options: MirrorOptions): Promise<MirrorNode | undefined> {
     const opened = await openCopy(options);
@@ -93,6 +93,13 @@ export class MirrorNode {
       copy: this.#copy,
       replica: this.replica,
       documents: this.#documents,
+      isOver,
+    });
+    this.divergence = new Divergence({
+      membership: () => this.membership,
+      copy: this.#copy,
+      history: () => records.history,
+      suspects: () => knowledge.divergence(this.replica, this.#acceptance.hasStarted),
       isOver,
     });
     this.#growth = new Growth({
@@ -159,6 +166,12 @@ export class MirrorNode {
     return this.#documents.settings.now;
   }
 
+  /** Whether what was answered may be in caches alone, here or elsewhere. */
+  get writeCache(): WriteCache {
+    const isAlone = (this.replica.installed?.members.length ?? 0) <= 1;
+    return !isAlone && this.#documents.settings.mayHoldBack ? 'back' : 'through';
+  }
+
   /**
    * An administrator changes settings of the device: answers when all members act on them, or a fault, and nothing has
    * changed (`unavailable`: it may have, or may still). Caches are flushed before the policy becomes `through`.
@@ -210,20 +223,6 @@ export class MirrorNode {
 
   onReplica(from: number, message: ReplicaMessage): void {
     if (!this.#isOver) this.replica.onMessage(from, message);
-  }
-
-  /**
-   * After a split brain, on a side that is not going to be chosen: gives every chunk that this copy may hold alone to
-   * `keep`, so that it can be overwritten. Answers with the numbers of the chunks (64 KiB each), or undefined if this copy
-   * has not stood down, could not be read or was not kept.
-   */
-  async keepDivergence(keep: Keep): Promise<readonly number[] | undefined> {
-    if (this.membership.role !== 'diverged') return undefined;
-    const { map, full } = this.#knowledge.divergence(this.replica, this.#acceptance.hasStarted);
-    if (full !== undefined) map.markAll();
-    const chunks = await keepChunks(this.#copy, map, keep);
-    this.#hasKept = chunks !== undefined && !this.#isOver && this.membership.role === 'diverged';
-    return this.#hasKept ? chunks : undefined;
   }
 
   /**
@@ -437,13 +436,13 @@ export class MirrorNode {
       wasWrittenOut: found === 'writtenOut' && !hasStarted,
       isBlank,
       history,
-      hasKept: this.#hasKept,
+      hasKept: this.divergence.hasKept,
       handover: withHandover ? this.#knowledge.handover(this.replica, hasStarted) : undefined,
     };
   }
 
   async #accept(proposal: Proposal<Handover>, standing: Standing): Promise<boolean> {
-    this.#hasKept = false;
+    this.divergence.hasKept = false;
     const accepted = await this.#acceptance.accept(proposal, () => this.#save(standing));
     return accepted.ok || (accepted.fault !== undefined && this.#fail(accepted.fault));
   }

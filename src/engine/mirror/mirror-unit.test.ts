@@ -276,3 +276,39 @@ test('the device grows: its initiators hear it once through each node, and reach
   }
   assert.equal(await stage.data(1, [0x28, ...behind.slice(1)]), Buffer.alloc(BLOCK, 3).toString('hex'));
 });
+
+test('the write policy changes: initiators are told, and what has to be durable is flushed', async () => {
+  const stage = new Stage();
+  await stage.begin();
+  let flushes = 0;
+  for (const { store } of stage.nodes.values()) {
+    const flush = store.flush.bind(store);
+    store.flush = (...words) => {
+      flushes += 1;
+      return flush(...words);
+    };
+  }
+  const policy = async (wanted: 'through' | 'back'): Promise<void> => {
+    let done = false;
+    const ticket = { arrivedAt: stage.clock.now(), isAlive: () => true };
+    stage.nodes.get(1)!.node.changeSettings(ticket, { policy: wanted }, (result) => (done = result.ok));
+    await stage.until(() => done);
+    await stage.pass(200);
+  };
+  const cachingPage = async (node: number): Promise<string> =>
+    (await stage.data(node, [0x1a, 8, 8, 0, 64, 0])).slice(8, 14);
+  const durable = [0x2a, 8, ...WRITE.slice(2)];
+  await policy('back');
+  for (const node of NODES) {
+    assert.deepEqual(await stage.attentions(node), ['6/2a/01'], `node ${node}`);
+    assert.equal(await cachingPage(node), '081204', `node ${node}: there is a write cache`);
+    flushes = 0;
+    assert.equal(await stage.run(node, durable, new Uint8Array(BLOCK)), 'good');
+    assert.ok(flushes >= NODES.length, `node ${node}: every copy is flushed`);
+  }
+  await policy('through');
+  for (const node of NODES) {
+    assert.deepEqual(await stage.attentions(node), ['6/2a/01'], `node ${node}`);
+    assert.equal(await cachingPage(node), '081200', `node ${node}: there is none`);
+  }
+});

@@ -7,7 +7,7 @@
  * ROD tokens: one node does not see what another one changes.
  */
 
-import type { BlockDevice } from '../../ports/block-device.ts';
+import type { BlockDevice, WriteCache } from '../../ports/block-device.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Trace } from '../../ports/trace.ts';
 import type { DocumentName } from '../../replication/operation.ts';
@@ -57,6 +57,7 @@ export class MirrorUnit {
   /** What initiators know. */
   #toldPaths: string;
   #toldBlocks: number;
+  #toldCache: WriteCache;
   #isLooking = false;
 
   constructor(options: MirrorUnitOptions) {
@@ -81,6 +82,7 @@ export class MirrorUnit {
     this.#paths = nodes.toSorted((a, b) => a - b).map(unknown);
     this.#toldPaths = textOf(this.#paths);
     this.#toldBlocks = device.geometry.blockCount;
+    this.#toldCache = device.writeCache;
   }
 
   attach(node: MirrorNode): void {
@@ -106,6 +108,12 @@ export class MirrorUnit {
     if (blockCount !== this.#toldBlocks) {
       this.#toldBlocks = blockCount;
       raiseOnAll(this.unit, 'capacityDataChanged');
+    }
+    // While nobody serves nothing is cached; what holds then is told.
+    const { writeCache } = this.unit.device;
+    if (role === 'serving' && writeCache !== this.#toldCache) {
+      this.#toldCache = writeCache;
+      raiseOnAll(this.unit, 'modeParametersChanged');
     }
     const paths = this.#pathsNow();
     // Commands wait until it is known what comes of it.

@@ -6,6 +6,7 @@
  *   first of the order   who goes on alone has to be the first by both: of two nodes with different views, one at most is
  *   write policy         back only by both; who starts after an outage goes by its record: a change to through is recorded
  *                        nowhere before all caches are flushed
+ *   what is flushed      whatever initiators want durable, if either says back: another copy may hold it in its cache
  *   the rest             as told
  *
  * Which nodes have a copy may have changed since they were written: who is new comes last in the order.
@@ -62,6 +63,11 @@ export class SettingsInForce {
   /** Caches of copies that were lost together may have held what was answered. */
   get writesBack(): boolean {
     return this.#recordedNow.policy === 'back';
+  }
+
+  /** Some member may act on `back`: each has recorded it before any does. */
+  get mayHoldBack(): boolean {
+    return this.#told.policy === 'back' || this.writesBack;
   }
 
   told(bytes: Uint8Array | undefined): void {

@@ -9,6 +9,7 @@ import { test } from 'node:test';
 import { crc32c } from '../../base/crc32c.ts';
 import { decodePreamble, encodePreamble } from '../../base/partner-preamble.ts';
 import { copyOf } from '../../base/segments.ts';
+import { sizeDocument, sizeIn } from './size.ts';
 import { comparable } from './testing/arbitrary-frames.ts';
 import { MirrorWire } from './wire.ts';
 
@@ -54,12 +55,27 @@ test('every message of version 1 still means what it meant, and is still sent th
 test('all kinds of messages were recorded', () => {
   const names = [...new Set(recorded.map(({ name }) => name))];
   const count = (start: string): number => names.filter((name) => name.startsWith(start)).length;
-  // Mutations of four kinds, and sixteen or more others; six kinds of control messages, on connections and alone.
+  // Mutations of four kinds, and nineteen others; six kinds of control messages, one of them with a size, on connections and
+  // alone.
   assert.deepEqual(
     [count('replica mutate '), count('replica '), count('control '), count('datagram ')],
-    [4, 21, 6, 8],
+    [4, 23, 7, 8],
   );
   for (const name of ['hello', 'ack', 'probe', 'probed', 'forgotten']) assert.ok(names.includes(name));
+});
+
+test('a size within it is still that size, and is still written the same', () => {
+  const { bytes } = recorded.find(({ name }) => name === 'control accept size')!;
+  const received = Uint8Array.from(Buffer.from(bytes, 'hex'));
+  const decoded = wire.decodeFrame(new DataView(received.buffer), 0, received.length);
+  assert.ok(decoded.ok && decoded.value.kind === 'data' && decoded.value.message?.kind === 'control');
+  const { message } = decoded.value.message;
+  assert.ok(message.kind === 'accept');
+  const found = message.proposal.handover!.documents.find(({ name }) => name === 'size')!;
+  const blockCount = geometry.blockCount + 2 ** 21;
+  assert.equal(sizeIn([found]), blockCount);
+  assert.equal(hex(found.bytes), '01000000000000000000000000260281');
+  assert.deepEqual(sizeDocument(blockCount, found.revision), found);
 });
 
 test('the preamble of version 1 stays what it is', () => {

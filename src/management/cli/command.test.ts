@@ -128,6 +128,13 @@ const refusals: readonly (readonly [title: string, args: readonly string[], stat
     ['a directory', ['export', '.'], 2, /is a directory/],
     ['a bad size', ['export', '--ram', '1Q'], 2, /'1Q' is invalid. write a number and K, M/],
     ['a size of no whole sectors', ['export', '--ram', '5000', ...PORTAL], 2, /no multiple of the sector/],
+    ['no setting', ['device', 'set', 'disk1', 'colour=red'], 2, /write priority=NODE,…, write-policy=/],
+    [
+      'a cache without power',
+      ['device', 'set', 'disk1', 'write-policy=back'],
+      2,
+      /confirm that by --power-protected/,
+    ],
     ['a bad sector', ['export', '--ram', '1M', '--sector', '520'], 2, /write 512 or 4096/],
     ['a bad portal', ['export', '--ram', '1M', '--portal', 'here'], 2, /"here" is no address to listen on/],
     [
@@ -391,6 +398,63 @@ chap.users = [{ user = "user", secret = "a-long-enough-secret" }]
     bad.err,
     /node\.toml: \[\[device\]\] 2 "two": kind = "rom": write kind = "mirror", kind = "file" or kind = "ram"/,
   );
+});
+
+test('device commands look at a device, and make it larger while it is served', async (t) => {
+  const state = path.join(directory, 'devices');
+  const node = await running(
+    t,
+    'export',
+    'grows.img',
+    '--size',
+    '1M',
+    '--state',
+    state,
+    '--engines',
+    '2',
+    ...PORTAL,
+  );
+  const device = (...args: readonly string[]): Promise<Ended> => ended('device', ...args, '--state', state);
+  await until('the engine has told', async () => (await device('list')).out.includes('grows'));
+  const { name, bytes } = (
+    JSON.parse((await device('list', '--json')).out) as { name: string; bytes: number }[]
+  )[0]!;
+  assert.equal(bytes, 2 ** 20);
+  assert.match((await device('show', name)).out, /^Size +1 MiB \(1048576 bytes\) in blocks of 512$/m);
+
+  const grown = await device('extend', name, '--size', '2M');
+  assert.deepEqual(grown, { status: 0, out: `Device ${name} has 2 MiB (2097152 bytes) now.\n`, err: '' });
+  assert.equal(statSync(path.join(directory, 'grows.img')).size, 2 ** 21);
+  const shown = await device('show', name, '--json');
+  assert.equal((JSON.parse(shown.out) as { bytes: number }).bytes, 2 ** 21);
+
+  for (const [args, status, err] of [
+    [
+      ['extend', name, '--size', '1M'],
+      1,
+      /was not extended to 1048576 bytes: a device never becomes smaller\./,
+    ],
+    [['extend', name, '--size', '2097153'], 1, /it is no multiple of its sector length 512\./],
+    [['extend', name, '--size', 'much'], 2, /write a number and K, M/],
+    [['extend', name], 2, /required option '--size <size>'/],
+    [['show', 'none'], 1, /There is no device none at a target of this node/],
+  ] as const) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    const refused = await device(...args);
+    assert.deepEqual([refused.status, refused.out], [status, ''], args.join(' '));
+    assert.match(refused.err, err);
+  }
+  assert.equal(statSync(path.join(directory, 'grows.img')).size, 2 ** 21);
+  const kept = await ended('node', 'stop', '--state', state);
+  assert.deepEqual([kept.status, kept.out], [1, '']);
+  assert.match(kept.err, new RegExp(`Device ${name} is on this node alone\\.\n.*say --force`));
+  assert.ok(alive(node.child.pid!));
+  const stopped = await ended('node', 'stop', '--force', '--state', state);
+  assert.match(stopped.out, /^Node \S+ has stopped\.\n$/);
+  assert.deepEqual([stopped.status, node.child.exitCode], [0, 0]);
+  const gone = await device('list');
+  assert.deepEqual([gone.status, gone.out], [1, '']);
+  assert.match(gone.err, /no node runs with this state directory; name the node's own with --state/);
 });
 
 test('cluster init makes an authority, cluster certificate a node of it', async () => {

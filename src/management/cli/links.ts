@@ -2,6 +2,7 @@
 
 import type { Result } from '../../base/result.ts';
 import { formatRate } from '../link-advice.ts';
+import { table } from './table.ts';
 
 export interface CheckedLink {
   readonly partner: string;
@@ -23,14 +24,7 @@ export interface LinksChecked {
 const HEADINGS = ['Partner', 'Link', 'Address', 'Round trip', 'Carries'];
 
 export function linksText({ links, advice }: LinksChecked): string {
-  const rows = [HEADINGS, ...links.map(cellsOf)];
-  const widths = HEADINGS.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  const lines = rows.map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(column === row.length - 1 ? 0 : widths[column]!))
-      .join('  ')
-      .trimEnd(),
-  );
+  const lines = table([HEADINGS, ...links.map(cellsOf)]);
   return [...lines, ...advice.map((sentence) => `advice: ${sentence}`)].map((line) => `${line}\n`).join('');
 }
 

@@ -4,6 +4,8 @@ import { Command, Option } from 'commander';
 import { ENGINES_MAX } from '../config/schema.ts';
 import { DEFAULT_PORTAL, type ExportOptions } from '../export-plan.ts';
 import { type ClusterActions, clusterCommands } from './cluster-commands.ts';
+import { type DeviceActions, deviceCommands } from './device-commands.ts';
+import { type NodeActions, nodeCommands } from './node-commands.ts';
 import { json, list, logLevel, sector, size, sizes, wholeNumber } from './options.ts';
 
 export interface Common {
@@ -11,7 +13,7 @@ export interface Common {
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
 }
 
-export interface Actions extends ClusterActions {
+export interface Actions extends ClusterActions, DeviceActions, NodeActions {
   export(
     files: readonly string[],
     options: ExportOptions & Common & { readonly state?: string },
@@ -48,6 +50,8 @@ export function createProgram(version: string, actions: Actions): Command {
   configCommand(program, actions);
   clusterCommand(program, actions);
   clusterCommands(program, actions);
+  deviceCommands(program, actions);
+  nodeCommands(program, actions);
   return program;
 }
 

@@ -5,6 +5,13 @@ import type { DeviceStatistics, MirrorStatistics } from '../../engine/statistics
 import { formatStatus } from './client.ts';
 
 const MIRROR: MirrorStatistics = {
+  condition: { word: 'synchronized', why: undefined },
+  replicas: [],
+  writePolicy: 'through',
+  writePolicyInForce: 'through',
+  journal: 'failure',
+  strategy: 'heartbeat',
+  epochId: undefined,
   role: 'serving',
   isServing: true,
   term: 33,
@@ -19,6 +26,8 @@ const DEVICE: Omit<DeviceStatistics, 'mirror'> = {
   name: 'disk1',
   kind: 'mirror',
   bytes: 2 ** 30,
+  blockLength: 512,
+  writeCache: 'through',
   readOnly: false,
   naa: '6'.repeat(32),
   reads: 0,
@@ -30,6 +39,7 @@ const DEVICE: Omit<DeviceStatistics, 'mirror'> = {
 function said(mirror: MirrorStatistics): string {
   return formatStatus({
     node: 'alpha',
+    pid: 1,
     portals: ['192.0.2.1:3260'],
     targets: [],
     engines: [

@@ -1,31 +1,49 @@
-/** Asks the control process of a node on this machine (`lockstep status`), and lays the answer out for people. */
+/** Asks the control process of a node on this machine, and lays its status out for people. */
 
 import net from 'node:net';
 import path from 'node:path';
 import { fail, ok, type Result } from '../../base/result.ts';
 import { formatSize } from '../../base/units.ts';
 import type { MirrorStatistics } from '../../engine/statistics.ts';
+import type { DeviceAnswer, DeviceCommand } from '../../engine/device-commands.ts';
+import { ask } from './exchange.ts';
+import type { Question } from './messages.ts';
 import { type NodeStatus, SOCKET_NAME } from './status.ts';
 
-const ANSWER_MS_MAX = 5000;
+const STATUS_MS_MAX = 5000;
+/** What a node gives up after half a minute it tells; what only this node holds after a split brain may take longer to keep. */
+const COMMAND_MS_MAX = 30 * 60_000;
 
-export function askStatus(directory: string): Promise<Result<NodeStatus, string>> {
+export async function askStatus(directory: string): Promise<Result<NodeStatus, string>> {
+  const answer = await askNode(directory, { kind: 'status' }, STATUS_MS_MAX);
+  return answer.ok ? ok(answer.value as NodeStatus) : answer;
+}
+
+/** The fault is a sentence: the node's own, or that it does not answer. */
+export async function askDevice(
+  directory: string,
+  device: string,
+  command: DeviceCommand,
+): Promise<DeviceAnswer> {
+  const answer = await askNode(directory, { kind: 'device', device, command }, COMMAND_MS_MAX);
+  return answer.ok ? (answer.value as DeviceAnswer) : answer;
+}
+
+async function askNode(
+  directory: string,
+  question: Question,
+  withinMs: number,
+): Promise<Result<unknown, string>> {
   const file = path.join(directory, SOCKET_NAME);
-  return new Promise((resolve) => {
-    let text = '';
-    const socket = net.connect(file);
-    socket.setEncoding('utf8');
-    socket.setTimeout(ANSWER_MS_MAX, () => socket.destroy(new Error('no answer in time')));
-    socket.on('data', (chunk: string) => {
-      text += chunk;
-    });
-    socket.on('end', () => resolve(ok(JSON.parse(text) as NodeStatus)));
-    socket.on('error', (error: NodeJS.ErrnoException) => {
-      const away = error.code === 'ENOENT' || error.code === 'ECONNREFUSED';
-      const why = away ? 'no node runs with this state directory' : error.message;
-      resolve(fail(`Cannot ask ${file}: ${why}; name the node's own with --state.`));
-    });
+  const socket = net.connect(file);
+  let isAway = false;
+  socket.on('error', ({ code }: NodeJS.ErrnoException) => {
+    isAway = code === 'ENOENT' || code === 'ECONNREFUSED';
   });
+  const answer = await ask(socket, question, withinMs);
+  if (answer.ok) return answer;
+  const why = isAway ? 'no node runs with this state directory' : answer.fault;
+  return fail(`Cannot ask ${file}: ${why}; name the node's own with --state.`);
 }
 
 export function formatStatus(status: NodeStatus): string {

@@ -1,31 +1,34 @@
 /**
- * The control process's answer to `lockstep status`: a Unix socket (mode 0600) that says the node's status as one line
- * of JSON to whoever connects. Reads nothing from its clients, so there is nothing to get wrong.
+ * The control process's answers to `lockstep`: a Unix socket (mode 0600) that takes one question from each client. What it is
+ * asked of devices it passes on, as it came.
  */
 
 import { chmodSync, mkdirSync, rmSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
+import { fail } from '../../base/result.ts';
+import type { DeviceAnswer, DeviceCommand } from '../../engine/device-commands.ts';
 import type { Trace } from '../../ports/trace.ts';
+import { answerOne } from './exchange.ts';
+import type { Question } from './messages.ts';
 import { type NodeStatus, SOCKET_NAME } from './status.ts';
 
 const CLIENTS_MAX = 16;
-/** A client that does not take its line is dropped. */
-const ANSWER_MS_MAX = 5000;
 
-export interface StatusServer {
+export interface ControlServer {
   /** The socket takes clients from now on, or there is none and the log says why. */
   readonly ready: Promise<void>;
   close(): void;
 }
 
-export function serveStatus(directory: string, status: () => NodeStatus, trace: Trace): StatusServer {
+export interface ControlAnswers {
+  status(): NodeStatus;
+  command(device: string, command: DeviceCommand): Promise<DeviceAnswer>;
+}
+
+export function serveControl(directory: string, answers: ControlAnswers, trace: Trace): ControlServer {
   const file = path.join(directory, SOCKET_NAME);
-  const server = net.createServer((client) => {
-    client.on('error', () => client.destroy());
-    client.setTimeout(ANSWER_MS_MAX, () => client.destroy());
-    client.end(`${JSON.stringify(status())}\n`);
-  });
+  const server = net.createServer((client) => answerOne(client, (asked) => answerTo(asked, answers)));
   server.maxConnections = CLIENTS_MAX;
   const ready = new Promise<void>((resolve) => {
     const failed = (error: unknown): void => {
@@ -52,4 +55,13 @@ export function serveStatus(directory: string, status: () => NodeStatus, trace: 
       rmSync(file, { force: true });
     },
   };
+}
+
+/** It is the owner of the node who asks; what is no question of ours comes from another version. */
+async function answerTo(asked: unknown, answers: ControlAnswers): Promise<unknown> {
+  const question = asked as Partial<Question> | null;
+  if (question?.kind === 'status') return answers.status();
+  if (question?.kind === 'device' && typeof question.device === 'string' && question.command !== undefined)
+    return answers.command(question.device, question.command);
+  return fail('The node does not know what is asked: it runs another version.');
 }

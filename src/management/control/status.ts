@@ -5,6 +5,8 @@ import type { TargetSummary } from './messages.ts';
 
 export interface NodeStatus {
   readonly node: string;
+  /** Of the supervisor: SIGTERM stops the node in order. */
+  readonly pid: number;
   readonly portals: readonly string[];
   readonly targets: readonly TargetSummary[];
   /** Of the engines that are up. */

@@ -9,7 +9,7 @@ import { DirtyMap } from '../../journal/dirty-map.ts';
 import type { DeviceFault } from '../../ports/block-device.ts';
 import type { ReplicaBody, ReplicaMessage } from '../messages.ts';
 import type { Operation } from '../operation.ts';
-import type { Installed, ReplicaJournal, ReplicaPorts } from '../ports.ts';
+import type { Installed, ReplicaJournal, ReplicaPorts, WritePolicy } from '../ports.ts';
 import { Replica } from '../replica.ts';
 import { BLOCK, filled, HeldStore, turns } from './held-store.ts';
 import { ManualClock } from './manual-clock.ts';
@@ -119,19 +119,21 @@ export class ReplicaSet {
   }
 
   /** A configuration of all, or of these members, everywhere. */
-  install(term: number, more: Partial<Installed> = {}): this {
+  install(
+    term: number,
+    { policy = 'through', ...more }: Partial<Installed> & { readonly policy?: WritePolicy } = {},
+  ): this {
     const members = more.members ?? [...this.nodes.keys()];
     for (const [self, { replica }] of this.nodes) {
       const installed: Installed = {
         term,
         members,
         learners: [],
-        policy: 'through',
         source: members.at(-1)!,
         confirmsReads: false,
         ...more,
       };
-      replica.copy.policy = installed.policy;
+      replica.copy.policy = policy;
       if (members.includes(self) || installed.learners.includes(self)) replica.install(installed);
     }
     return this;

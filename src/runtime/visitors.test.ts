@@ -1,5 +1,5 @@
 /**
- * Goal: nobody keeps a node busy by measuring, and certificates that cannot be used end a connection and nothing else. Method:
+ * Goal: nobody keeps a node busy by asking, and certificates that cannot be used end a connection and nothing else. Method:
  * connections over loopback; who proves, and when, is the test's.
  */
 import assert from 'node:assert/strict';
@@ -8,8 +8,8 @@ import net from 'node:net';
 import { test } from 'node:test';
 import { fail, ok, type Result } from '../base/result.ts';
 import { encodePreamble } from '../base/partner-preamble.ts';
-import { measureLink } from './link-measure.ts';
-import { Measurements, MEASUREMENTS_MAX } from './measurements.ts';
+import { answerMeasurements, measureLink } from './link-measure.ts';
+import { Visitors, VISITORS_MAX } from './visitors.ts';
 import type { Proof } from './partner-tls.ts';
 
 const PREAMBLE = encodePreamble({ kind: 'measure', device: '0'.repeat(32), link: 1 });
@@ -25,8 +25,8 @@ const AT_ONCE: Proof = {
 async function serve(proof: Result<Proof, string>) {
   const events: string[] = [];
   const trace = (_level: unknown, event: string): void => void events.push(event);
-  const measurements = new Measurements({ proof: () => proof, names: ['a'], trace });
-  const server = net.createServer((socket) => measurements.accept(socket, PREAMBLE));
+  const visitors = new Visitors({ proof: () => proof, names: ['a'], answer: answerMeasurements, trace });
+  const server = net.createServer((socket) => visitors.accept(socket, PREAMBLE));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as net.AddressInfo;
   const connect = async (): Promise<net.Socket> => {
@@ -53,7 +53,7 @@ test('one more than there may be takes the place of the oldest', async () => {
   const { connect, end } = await serve(ok(NEVER));
   const sockets: net.Socket[] = [];
   // oxlint-disable-next-line no-await-in-loop -- in this order
-  for (let count = 0; count < MEASUREMENTS_MAX; count++) sockets.push(await connect());
+  for (let count = 0; count < VISITORS_MAX; count++) sockets.push(await connect());
   const [first, second] = sockets as [net.Socket, net.Socket];
   const closed = once(first.resume(), 'close');
   sockets.push(await connect());
@@ -66,6 +66,6 @@ test('without certificates a connection ends, and the trace says why', async () 
   const { connect, end, events } = await serve(fail('they are none'));
   const socket = await connect();
   await once(socket.resume(), 'close');
-  assert.deepEqual(events, ['partner.notMeasured']);
+  assert.deepEqual(events, ['partner.notAnswered']);
   await end([socket]);
 });
