@@ -79,13 +79,13 @@ test('who has the last copy, or a vote that is needed, is not stopped', { timeou
   );
   await expectRefused(
     witness,
-    /Device disk1 would have no majority without this node: 1 of 2 votes are left\.\n/,
+    /Device disk1 would have no majority without this node: 1 of 3 votes are left\.\n/,
   );
   await startAgain(beta);
   assert.ok(await untilSynchronized(site, TOGETHER_MS_MAX), logsOf(site.nodes));
   assert.equal((await stopNode(witness)).status, 0);
   await pause(TAKEOVER_MS);
-  await expectRefused(beta, /would have no majority without this node: 1 of 2 votes are left/);
+  await expectRefused(beta, /would have no majority without this node: 1 of 3 votes are left/);
   await startAgain(witness);
   await pause(TAKEOVER_MS);
   assert.equal((await stopNode(beta)).status, 0);
