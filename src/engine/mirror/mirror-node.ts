@@ -19,7 +19,7 @@ import {
   type Standing,
 } from '../../cluster/membership.ts';
 import type { Beat, Control, Proposal, Report } from '../../cluster/messages.ts';
-import { BEAT_MS, SLOW_MS, STALL_MS } from '../../cluster/times.ts';
+import { BEAT_MS, SLOW_MS } from '../../cluster/times.ts';
 import { SUPERBLOCK_FILE_LENGTH } from '../../cluster/superblock.ts';
 import { Journal, type JournalOptions } from '../../journal/journal.ts';
 import type { DeviceFault, Geometry, Ticket } from '../../ports/block-device.ts';
@@ -37,6 +37,7 @@ import { type Handover, lamportOfDocuments, merge } from './handover.ts';
 import type { MirrorOptions } from './mirror-options.ts';
 import type { Settings, SettingsFault } from './settings.ts';
 import { SizedCopy } from './sized-copy.ts';
+import { Standstill } from './standstill.ts';
 import { type MirrorState, stateOf } from './state.ts';
 import { createVoterRoute, type VoterRoute } from './voter-route.ts';
 
@@ -55,7 +56,7 @@ export class MirrorNode {
   readonly #documents: DeviceDocuments;
   readonly #copy: SizedCopy;
   readonly #growth: Growth;
-  #tickedAt: number;
+  readonly #standstill: Standstill;
   #isOver = false;
   /** What only this copy holds after a split brain has been kept elsewhere. */
   #hasKept = false;
@@ -103,7 +104,7 @@ export class MirrorNode {
     this.#records = records;
     this.#journal = journal;
     this.#knowledge = knowledge;
-    this.#tickedAt = ports.clock.now();
+    this.#standstill = new Standstill(ports.clock);
     this.#copy = new SizedCopy(options.store, records.blockCount);
     this.#documents = new DeviceDocuments({
       nodes: site.nodes,
@@ -150,7 +151,7 @@ export class MirrorNode {
 
   /** Before anything is looked at that came from an initiator: a process that stood still has no sessions any more. */
   get stoodStill(): boolean {
-    return this.#options.ports.clock.now() - this.#tickedAt > STALL_MS;
+    return this.#standstill.isTooLong;
   }
 
   /** As administrators and initiators see it. */
@@ -295,8 +296,8 @@ export class MirrorNode {
     if (this.#isOver) return;
     const { clock, dropSessions } = this.#options.ports;
     const now = clock.now();
-    if (this.stoodStill) dropSessions('the process stood still');
-    this.#tickedAt = now;
+    const stoodFor = this.#standstill.beat();
+    if (stoodFor !== undefined) dropSessions(`the process stood still for ${Math.round(stoodFor)} ms`);
     clock.after(BEAT_MS, () => this.#tick());
     const oldest = this.replica.copy.oldestAt;
     if (oldest !== undefined && now - oldest > SLOW_MS) this.#fail('its medium has stopped answering');
