@@ -29,9 +29,9 @@ export const COMMAND_PLANTS: Catalogue = {
       'a session that is silent, or was closed, has no commands any more, and initiators wait longer than that',
   },
   goesOnAfterAStandstill: {
-    file: 'src/engine/mirror/mirror-node.ts',
-    find: 'this.#options.ports.clock.now() - this.#tickedAt > STALL_MS;',
-    replace: 'this.#options.ports.clock.now() - this.#tickedAt > 1000 * STALL_MS;',
+    file: 'src/engine/mirror/standstill.ts',
+    find: 'return this.#standingMs() > STALL_MS;',
+    replace: 'return this.#standingMs() > 1000 * STALL_MS;',
     what: 'sessions go on after the process stood still',
     focus: 'mirror-pauses',
     seedsMax: 20,

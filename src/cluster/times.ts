@@ -22,7 +22,12 @@ export const CLAIM_DEFERENCE_MS = 500;
 export const PROPOSAL_MS_MAX = 4000;
 /** … and with it every promise that it was given, whoever has forgotten that. */
 export const FORGOTTEN_MS = PROPOSAL_MS_MAX * 1.25;
-/** Initiators' sessions are dropped when the process stood still for so long. */
-export const STALL_MS = 500;
+/** A heartbeat that comes so long after the last one is late. */
+export const LATE_MS = 500;
+/**
+ * Initiators' sessions are dropped when the process stood still for so long: as long as what was left of its lease, nobody
+ * has gone on without it. Read then, what came before is at most so much older than it looks.
+ */
+export const STALL_MS = LEASE_MS - 2 * BEAT_MS;
 /** An operation of a VoteStore that takes longer has failed, as far as anyone who asked is concerned. */
 export const STORE_MS = 1000;

@@ -318,6 +318,8 @@ export class Connection implements StreamHandlers, PduHandler, SessionConnection
     this.output.headerDigest = headerDigest;
     this.output.dataDigest = dataDigest;
     this.guard = this.node.guardOf(session);
+    // It was waiting for us: sessions that it replaces may take their time to end.
+    this.lastHeardAt = this.node.clock.now();
     const limits = this.guard?.limits ?? this.node.keepAlive;
     const stopWatching = keepAlive(this.node.clock, limits, {
       lastHeardAtOf: () => this.lastHeardAt,

@@ -80,6 +80,22 @@ test('what was sent to a process that stood still is not looked at', () => {
   assert.equal(initiator.stream.ended, 'aborted');
 });
 
+test('a login that had to wait for the end of an old session was not silent meanwhile', async () => {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const { bench, initiator } = guarded();
+  bench.device.closing = promise;
+  initiator.command({ itt: 5 });
+  const second = new RawInitiator(bench);
+  assert.equal(second.login({ isid: 1 }), undefined, 'the old nexus is still closing');
+  bench.clock.advance(2400);
+  resolve();
+  await new Promise((done) => void setImmediate(done));
+  bench.clock.advance(900);
+  second.command({ itt: 6 });
+  assert.equal(second.stream.ended, 'open');
+  assert.equal(bench.device.last.tasks.length, 1);
+});
+
 test('other targets of the node keep their patience', () => {
   const initiator = loggedIn(openBench());
   initiator.bench.clock.advance(9000);

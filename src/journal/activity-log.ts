@@ -19,6 +19,8 @@ import { NO_EXTENT, UPDATES_MAX } from './activity-log-format.ts';
 export const EXTENT_LENGTH = 4 * 1024 * 1024;
 export const SLOTS_DEFAULT = 4096;
 const SLOTS_MIN = 16;
+/** What one write may be as long as, wherever it begins: its extents always fit. */
+export const WRITE_BYTES_MAX = (SLOTS_MIN - 1) * EXTENT_LENGTH;
 const SLOTS_MAX = 65_534;
 /** Transactions in one write: what one flush can make hot is 16 × 64 extents. */
 export const BATCH_TRANSACTIONS_MAX = 16;

@@ -295,25 +295,46 @@ for (const blockLength of [512, 4096] as const) {
   });
 }
 
+const unmap = (client: Client, list: readonly number[]) =>
+  client.run([0x42, 0, 0, 0, 0, 0, 0, ...be(list.length, 2), 0], { dataOut: Uint8Array.from(list) });
+const unmapList = (extents: readonly [number, number][]): number[] => [
+  ...be(6 + 16 * extents.length, 2),
+  ...be(16 * extents.length, 2),
+  ...be(0, 4),
+  ...extents.flatMap(([lba, n]) => [...be(lba, 8), ...be(n, 4), ...be(0, 4)]),
+];
+
 test('UNMAP: no list and no blocks are no error; half a list and too many descriptors are', async () => {
   const client = await readyClient(targetOver(unitOver(ram())));
-  const unmap = (list: number[]) =>
-    client.run([0x42, 0, 0, 0, 0, 0, 0, ...be(list.length, 2), 0], { dataOut: Uint8Array.from(list) });
-  const list = (extents: [number, number][]): number[] => [
-    ...be(6 + 16 * extents.length, 2),
-    ...be(16 * extents.length, 2),
-    ...be(0, 4),
-    ...extents.flatMap(([lba, n]) => [...be(lba, 8), ...be(n, 4), ...be(0, 4)]),
-  ];
-  assert.equal(said(await unmap([])), 'good');
-  assert.equal(said(await unmap(list([]))), 'good');
-  assert.equal(said(await unmap(list([[BLOCKS, 0]]))), 'good');
-  assert.equal(said(await unmap(list([[BLOCKS + 1, 0]]))), '5/21/00');
-  assert.equal(said(await unmap(list([[BLOCKS, 1]]))), '5/21/00');
-  assert.equal(said(await unmap([0, 1, 2])), '5/1a/00');
-  assert.equal(said(await unmap(list([[0, 1]]).slice(0, 12))), '5/1a/00');
+  const told = async (list: readonly number[]) => said(await unmap(client, list));
+  assert.equal(await told([]), 'good');
+  assert.equal(await told(unmapList([])), 'good');
+  assert.equal(await told(unmapList([[BLOCKS, 0]])), 'good');
+  assert.equal(await told(unmapList([[BLOCKS + 1, 0]])), '5/21/00');
+  assert.equal(await told(unmapList([[BLOCKS, 1]])), '5/21/00');
+  assert.equal(await told([0, 1, 2]), '5/1a/00');
+  assert.equal(await told(unmapList([[0, 1]]).slice(0, 12)), '5/1a/00');
   const many = Array.from({ length: 257 }, (): [number, number] => [0, 1]);
-  assert.equal(said(await unmap(list(many))), '5/26/00');
+  assert.equal(await told(unmapList(many)), '5/26/00');
+});
+
+test('UNMAP of more blocks than page B0h promises is refused, however they are divided', async () => {
+  const max = 2 ** 30 / 512;
+  const client = await readyClient(
+    targetOver(unitOver(createRamStore({ blockLength: 512, blockCount: 2 * max }))),
+  );
+  const page = (await client.run([0x12, 1, 0xb0, 0, 64, 0])).data;
+  assert.deepEqual([...page.subarray(20, 24)], be(max, 4));
+  const told = async (extents: readonly [number, number][]) => said(await unmap(client, unmapList(extents)));
+  assert.equal(await told([[max, max]]), 'good');
+  assert.equal(await told([[0, max + 1]]), '5/26/00');
+  assert.equal(
+    await told([
+      [0, max],
+      [max, 1],
+    ]),
+    '5/26/00',
+  );
 });
 
 test('a device that is not thin has no UNMAP, promises none, and refuses WRITE SAME with UNMAP', async () => {

@@ -12,8 +12,8 @@ export const COMPARE_AND_WRITE_BLOCKS_MAX = 128;
 const WRITE_SAME_BYTES_MAX = 16 << 20;
 /** MAXIMUM UNMAP BLOCK DESCRIPTOR COUNT. */
 export const UNMAP_DESCRIPTORS_MAX = 256;
-/** MAXIMUM UNMAP LBA COUNT: no limit. */
-export const UNMAP_BLOCKS_MAX = 0xffffffff;
+/** MAXIMUM UNMAP LBA COUNT, of all descriptors together: 1 GiB, for the same reason. */
+const UNMAP_BYTES_MAX = 1 << 30;
 
 export function transferBlocksMax(geometry: Geometry): number {
   return TRANSFER_BYTES_MAX / geometry.blockLength;
@@ -21,4 +21,8 @@ export function transferBlocksMax(geometry: Geometry): number {
 
 export function writeSameBlocksMax(geometry: Geometry): number {
   return WRITE_SAME_BYTES_MAX / geometry.blockLength;
+}
+
+export function unmapBlocksMax(geometry: Geometry): number {
+  return UNMAP_BYTES_MAX / geometry.blockLength;
 }

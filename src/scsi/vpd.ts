@@ -6,7 +6,7 @@ import {
   COMPARE_AND_WRITE_BLOCKS_MAX,
   TRANSFER_BYTES_OPTIMAL,
   transferBlocksMax,
-  UNMAP_BLOCKS_MAX,
+  unmapBlocksMax,
   UNMAP_DESCRIPTORS_MAX,
   writeSameBlocksMax,
 } from './limits.ts';
@@ -57,7 +57,7 @@ function blockLimits(unit: LogicalUnit): Uint8Array {
   setU32(bytes, 4, transferBlocksMax(geometry));
   setU32(bytes, 8, TRANSFER_BYTES_OPTIMAL / geometry.blockLength);
   if (geometry.thin) {
-    setU32(bytes, 16, UNMAP_BLOCKS_MAX);
+    setU32(bytes, 16, unmapBlocksMax(geometry));
     setU32(bytes, 20, UNMAP_DESCRIPTORS_MAX);
     setU32(bytes, 24, geometry.unmapGranularity);
     setU32(bytes, 28, 0x8000_0000); // UGAVALID, alignment 0

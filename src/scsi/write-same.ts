@@ -5,7 +5,7 @@ import type { DeviceFault, Extent } from '../ports/block-device.ts';
 import { blocksByte, blocksOf, blockUsage, lbaOf, PLAN_NOTHING, rangeFault } from './blocks.ts';
 import type { Command, Request } from './command.ts';
 import { joined, u16, u32, u64 } from './fields.ts';
-import { UNMAP_DESCRIPTORS_MAX, writeSameBlocksMax } from './limits.ts';
+import { unmapBlocksMax, UNMAP_DESCRIPTORS_MAX, writeSameBlocksMax } from './limits.ts';
 import type { LogicalUnit } from './logical-unit.ts';
 import { GOOD, goodUnless, refuse } from './outcome.ts';
 import { type Fault, invalidCdbField, invalidParameter } from './sense.ts';
@@ -92,13 +92,17 @@ function extentsOf(request: Request, list: Uint8Array): Result<readonly Extent[]
   // An incomplete descriptor at the end is ignored (SBC-3 §5.26.2).
   const count = Math.floor(descriptorsLength / DESCRIPTOR_LENGTH);
   if (count > UNMAP_DESCRIPTORS_MAX) return fail(invalidParameter(2));
+  const blocksMax = unmapBlocksMax(request.unit.device.geometry);
   const extents: Extent[] = [];
+  let total = 0;
   for (let i = 0; i < count; i += 1) {
     const at = HEADER_LENGTH + i * DESCRIPTOR_LENGTH;
     const lba = u64(list, at);
     const blocks = u32(list, at + 8);
     const wrong = rangeFault(request, lba, blocks);
     if (wrong !== undefined) return fail(wrong);
+    total += blocks;
+    if (total > blocksMax) return fail(invalidParameter(at + 8));
     if (blocks > 0) extents.push({ lba, blocks });
   }
   return ok(extents);

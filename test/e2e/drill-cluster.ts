@@ -1,20 +1,11 @@
 /** A cluster whose nodes are in network namespaces, and the load on it: what the tests of mirrors break. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { initCluster, issueNodeCertificate } from '../../src/management/certificates.ts';
-import { NodeProcess, runToEnd } from '../../src/management/demo/node-process.ts';
 import type { LoadControl } from '../../src/management/drill/sequence.ts';
-import { copiesOf, type DrillNode, type Site, untilSynchronized } from '../../src/management/drill/site.ts';
-import { configOf, DEVICE, diskFolder, isWitness, namesOf, type Shape } from './drill-config.ts';
-import { controlOf, type Load, type OnlookerControl, onlookerOf, startLoadProcess } from './load-process.ts';
-import { compileLayer, StorageLayer } from './storage-layer/storage-layer.ts';
-import { addressOf, createSwitch, type Switch } from './switch.ts';
-import { createVotePlace, type VotePlace } from './vote-place.ts';
-
-const PROGRAM = resolve(import.meta.dirname, '../../bin/lockstep');
-const MEDIUM = 'medium';
-const TOGETHER_MS_MAX = 60_000;
+import type { Site } from '../../src/management/drill/site.ts';
+import { startNodes } from './cluster-nodes.ts';
+import type { Shape } from './drill-config.ts';
+import { controlOf, type OnlookerControl, onlookerOf, startLoadProcess } from './load-process.ts';
+import type { StorageLayer } from './storage-layer/storage-layer.ts';
+import type { VotePlace } from './vote-place.ts';
 
 export interface DrillCluster extends AsyncDisposable {
   readonly site: Site;
@@ -37,39 +28,12 @@ export interface LoadShape {
 }
 
 export async function startDrillCluster(shape: Shape, loadShape: LoadShape): Promise<DrillCluster> {
-  const directory = mkdtempSync(join(tmpdir(), 'lockstep-faults-'));
   await using onFailure = new AsyncDisposableStack();
-  onFailure.defer(() => rmSync(directory, { recursive: true }));
-  const names = namesOf(shape);
-  await initCluster(join(directory, 'ca'), 'drill', new Date());
-  const network = onFailure.use(await createSwitch(names));
-  const disks = new Map<string, StorageLayer>();
-  onFailure.defer(async () => {
-    await Promise.all(Array.from(disks.values(), (disk) => disk[Symbol.asyncDispose]()));
-  });
-  if (shape.disks !== undefined) await startDisks(shape, directory, loadShape.seed, disks);
-  const votes = onFailure.use(await createVotePlace(shape, directory, network.atInitiator));
-  const nodes = await Promise.all(names.map((name) => createNode(directory, name, shape, network)));
-  onFailure.defer(async () => {
-    // What hangs at a disk does not end.
-    await Promise.all(Array.from(disks.values(), (disk) => disk.clear().catch(() => 0)));
-    await Promise.all(nodes.map((node) => node.process.kill()));
-  });
-  const site: Site = { device: DEVICE, nodes, network };
-  const started = await Promise.all(nodes.map((node) => node.process.start()));
-  for (const node of started) if (!node.ok) throw new Error(`${node.fault}\n${logsOf(nodes)}`);
-  if (!(await untilSynchronized(site, TOGETHER_MS_MAX)))
-    throw new Error(`the copies did not come together\n${logsOf(nodes)}`);
-  const paths = copiesOf(site).map((node, index) => ({
-    portal: `${addressOf(index + 1, 'front')}:3260`,
-    targetName: node.process.ready!.targets[0]!,
-  }));
+  const nodes = onFailure.use(await startNodes(shape, loadShape.seed));
+  const { site, network, votes, disks, paths, images } = nodes;
   const load = startLoadProcess(network.atInitiator);
   onFailure.defer(() => load.end());
   await load.call({ kind: 'start', paths, ...loadShape });
-  // As they lie below the layer: all of it was flushed by then.
-  const place = shape.disks === undefined ? '.' : MEDIUM;
-  const images = copiesOf(site).map(({ name }) => join(directory, name, place, 'disk1.img'));
   const all = onFailure.move();
   return {
     site,
@@ -77,77 +41,12 @@ export async function startDrillCluster(shape: Shape, loadShape: LoadShape): Pro
     onlooker: onlookerOf(load),
     votes,
     disks,
-    end: () => endOf(load, nodes, images),
+    async end() {
+      await load.call({ kind: 'stop' });
+      const wrong = await nodes.stop();
+      const violation = (await load.call({ kind: 'judgeCopies', images })) as string | undefined;
+      return violation === undefined ? wrong : [...wrong, violation];
+    },
     [Symbol.asyncDispose]: () => all.disposeAsync(),
   };
-}
-
-async function startDisks(
-  { disks, ...shape }: Shape,
-  directory: string,
-  seed: number,
-  started: Map<string, StorageLayer>,
-): Promise<void> {
-  const program = await compileLayer(directory);
-  for (const [index, name] of namesOf(shape).entries()) {
-    const disk = new StorageLayer({
-      program,
-      folder: join(directory, name, MEDIUM),
-      mountPoint: join(directory, name, 'disk'),
-      seed: seed * 8 + index,
-      isVolatile: disks === 'volatile',
-    });
-    started.set(name, disk);
-    // oxlint-disable-next-line no-await-in-loop -- a few
-    await disk.start();
-  }
-}
-
-async function createNode(
-  directory: string,
-  name: string,
-  shape: Shape,
-  network: Switch,
-): Promise<DrillNode> {
-  const folder = join(directory, name);
-  const out = join(folder, 'certificates');
-  await issueNodeCertificate(join(directory, 'ca'), { node: name, out, now: new Date() });
-  const config = join(folder, 'node.toml');
-  writeFileSync(config, configOf(name, shape), { mode: 0o600 });
-  const command = [...network.at(name), PROGRAM];
-  const made = await runToEnd(command, ['mirror', 'create', DEVICE, '--config', config]);
-  if (!made.ok) throw new Error(made.fault);
-  const logFile = join(folder, 'node.log');
-  return {
-    name,
-    isWitness: isWitness(name),
-    stateDirectory: join(folder, diskFolder(shape), 'state'),
-    logFile,
-    process: new NodeProcess({ name, config, command, logLevel: 'info', logFile }),
-  };
-}
-
-async function endOf(
-  load: Load,
-  nodes: readonly DrillNode[],
-  images: readonly string[],
-): Promise<readonly string[]> {
-  await load.call({ kind: 'stop' });
-  const stopped = await Promise.all(nodes.map((node) => node.process.stop()));
-  const wrong = nodes
-    .filter((_, index) => !stopped[index])
-    .map(({ name }) => `${name} did not stop in order`);
-  const violation = (await load.call({ kind: 'judgeCopies', images })) as string | undefined;
-  return violation === undefined ? wrong : [...wrong, violation];
-}
-
-const LOG_LINES_TOLD = 40;
-
-export function logsOf(nodes: readonly DrillNode[]): string {
-  return nodes
-    .map(({ name, logFile }) => {
-      const lines = readFileSync(logFile, 'utf8').trimEnd().split('\n');
-      return `── ${name}\n${lines.slice(-LOG_LINES_TOLD).join('\n')}`;
-    })
-    .join('\n');
 }

@@ -10,7 +10,8 @@ import { promisify } from 'node:util';
 import { startAgain } from '../../src/management/drill/faults.ts';
 import { copiesOf, type DrillNode, untilSynchronized } from '../../src/management/drill/site.ts';
 import { device, shown } from './device-command.ts';
-import { type DrillCluster, logsOf, startDrillCluster } from './drill-cluster.ts';
+import { logsOf } from './cluster-nodes.ts';
+import { type DrillCluster, startDrillCluster } from './drill-cluster.ts';
 import { switchLacks } from './switch.ts';
 
 const run = promisify(execFile);

@@ -8,7 +8,8 @@ import { test } from 'node:test';
 import { type Fault, startAgain } from '../../src/management/drill/faults.ts';
 import { copiesOf, type DrillNode, pause, untilSynchronized } from '../../src/management/drill/site.ts';
 import { stopNode } from './device-command.ts';
-import { logsOf, startDrillCluster } from './drill-cluster.ts';
+import { logsOf } from './cluster-nodes.ts';
+import { startDrillCluster } from './drill-cluster.ts';
 import { runDrill } from './run-drill.ts';
 import { switchLacks } from './switch.ts';
 

@@ -9,7 +9,8 @@ import { test } from 'node:test';
 import type { Conflict, Resolved } from '../../src/engine/split-brain.ts';
 import { copiesOf, type DrillNode, pause, untilSynchronized } from '../../src/management/drill/site.ts';
 import { device, shown } from './device-command.ts';
-import { type DrillCluster, logsOf, startDrillCluster } from './drill-cluster.ts';
+import { logsOf } from './cluster-nodes.ts';
+import { type DrillCluster, startDrillCluster } from './drill-cluster.ts';
 import { switchLacks } from './switch.ts';
 
 const LIMIT_MS = 240_000;

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import type { Fault, FaultTimes } from '../../src/management/drill/faults.ts';
 import { type FaultReport, runSequence } from '../../src/management/drill/sequence.ts';
-import { type DrillCluster, logsOf } from './drill-cluster.ts';
+import { logsOf } from './cluster-nodes.ts';
+import type { DrillCluster } from './drill-cluster.ts';
 
 export interface DrillRun {
   readonly faults: readonly Fault[];

@@ -9,6 +9,7 @@
 import { assert } from '../../base/assert.ts';
 import { DONE, fail, isAsync, type MaybeAsync, ok, type Result } from '../../base/result.ts';
 import { copyOf, firstDifference, lengthOf } from '../../base/segments.ts';
+import { WRITE_BYTES_MAX } from '../../journal/activity-log.ts';
 import type {
   BlockDevice,
   DeviceFault,
@@ -95,9 +96,10 @@ export class MirrorDevice implements BlockDevice {
   }
 
   async unmap(extents: readonly Extent[], durability: Durability, ticket?: Ticket): Promise<Done> {
-    const changes = extents.map(({ lba, blocks }) =>
-      this.#change({ kind: 'unmap', lba, blocks }, durability, ticket),
-    );
+    const blocksMax = WRITE_BYTES_MAX / this.geometry.blockLength;
+    const changes = extents
+      .flatMap((extent) => piecesOf(extent, blocksMax))
+      .map(({ lba, blocks }) => this.#change({ kind: 'unmap', lba, blocks }, durability, ticket));
     let answer: Done = DONE;
     for (const change of changes) {
       // oxlint-disable-next-line no-await-in-loop -- all are under way
@@ -178,6 +180,14 @@ export class MirrorDevice implements BlockDevice {
   #own(): Ticket {
     return { arrivedAt: this.#clock.now(), isAlive: () => true };
   }
+}
+
+/** What is unmapped may be as long as the device; a change is not (`WRITE_BYTES_MAX`). */
+function piecesOf({ lba, blocks }: Extent, blocksMax: number): Extent[] {
+  const pieces: Extent[] = [];
+  for (let at = 0; at < blocks; at += blocksMax)
+    pieces.push({ lba: lba + at, blocks: Math.min(blocksMax, blocks - at) });
+  return pieces;
 }
 
 /** Answers at once where `begin` does. */

@@ -15,7 +15,7 @@ import type { Configuration } from '../../cluster/configuration.ts';
 import { Membership } from '../../cluster/membership.ts';
 import type { CopyReport, MembershipPorts, Standing } from '../../cluster/ports.ts';
 import type { Beat, Control, Proposal, Report } from '../../cluster/messages.ts';
-import { BEAT_MS, SLOW_MS, STALL_MS } from '../../cluster/times.ts';
+import { BEAT_MS, SLOW_MS } from '../../cluster/times.ts';
 import type { Journal } from '../../journal/journal.ts';
 import type { DeviceFault, Geometry, Ticket, WriteCache } from '../../ports/block-device.ts';
 import type { ReplicaBody, ReplicaMessage } from '../../replication/messages.ts';
@@ -34,6 +34,7 @@ import type { MirrorOptions } from './mirror-options.ts';
 import { ReplicaChanges } from './replica-change.ts';
 import type { Settings, SettingsFault } from './settings.ts';
 import { SizedCopy } from './sized-copy.ts';
+import { Standstill } from './standstill.ts';
 import { type MirrorState, stateOf } from './state.ts';
 import { createVoterRoute, type VoterRoute } from './voter-route.ts';
 
@@ -55,7 +56,7 @@ export class MirrorNode {
   readonly #copy: SizedCopy;
   readonly #growth: Growth;
   readonly #replicaChanges: ReplicaChanges;
-  #tickedAt: number;
+  readonly #standstill: Standstill;
   #isOver = false;
 
   static async open(options: MirrorOptions): Promise<MirrorNode | undefined> {
@@ -69,7 +70,7 @@ export class MirrorNode {
     this.#records = records;
     this.#journal = journal;
     this.#knowledge = knowledge;
-    this.#tickedAt = ports.clock.now();
+    this.#standstill = new Standstill(ports.clock);
     this.#copy = new SizedCopy(options.store, records.blockCount);
     this.#documents = new DeviceDocuments({
       replicas,
@@ -128,7 +129,7 @@ export class MirrorNode {
 
   /** Before anything is looked at that came from an initiator: a process that stood still has no sessions any more. */
   get stoodStill(): boolean {
-    return this.#options.ports.clock.now() - this.#tickedAt > STALL_MS;
+    return this.#standstill.isTooLong;
   }
 
   /** As administrators and initiators see it. */
@@ -276,8 +277,8 @@ export class MirrorNode {
     if (this.#isOver) return;
     const { clock, dropSessions } = this.#options.ports;
     const now = clock.now();
-    if (this.stoodStill) dropSessions('the process stood still');
-    this.#tickedAt = now;
+    const stoodFor = this.#standstill.beat();
+    if (stoodFor !== undefined) dropSessions(`the process stood still for ${Math.round(stoodFor)} ms`);
     clock.after(BEAT_MS, () => this.#tick());
     const oldest = this.replica.copy.oldestAt;
     if (oldest !== undefined && now - oldest > SLOW_MS) this.#fail('its medium has stopped answering');

@@ -4,6 +4,7 @@ import { NO_UUID } from '../../../base/uuid.ts';
 import type { Site } from '../../../cluster/configuration.ts';
 import { SUPERBLOCK_FILE_LENGTH } from '../../../cluster/superblock.ts';
 import { journalLength } from '../../../journal/journal.ts';
+import type { JournalStrategy } from '../../../journal/recovery.ts';
 import { CutDisk } from '../../../journal/testing/cut-disk.ts';
 import type { BlockDevice, BlockLength } from '../../../ports/block-device.ts';
 import type { Clock } from '../../../ports/clock.ts';
@@ -26,6 +27,8 @@ export interface JoinedOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly digest: MirrorPorts['digest'];
+  /** `ram` unless told. */
+  readonly journal?: JournalStrategy;
   /** Of one node, in place of those that do nothing. */
   portsOf?(node: number): Partial<MirrorPorts>;
 }
@@ -93,7 +96,7 @@ export async function joinNodes(options: JoinedOptions): Promise<ReadonlyMap<num
       site: siteOf(numbers),
       incarnation: 1,
       policy: 'through',
-      journal: 'ram',
+      journal: options.journal ?? 'ram',
       slotCount: 4096,
       confirmsReads: false,
       store,
@@ -144,7 +147,7 @@ function portsOf(
 
 /** Records of a new device, in memory. */
 async function newRecords(
-  { blockCount, blockLength, clock }: JoinedOptions,
+  { blockCount, blockLength, clock, journal = 'ram' }: JoinedOptions,
   node: number,
   numbers: readonly number[],
 ): Promise<CutDisk> {
@@ -156,7 +159,7 @@ async function newRecords(
     blockLength,
     blockCount,
     writePolicy: 'through',
-    journal: 'ram',
+    journal,
   } as const;
   const records = new CopyRecords(disk, 0, identity, clock);
   await records.load();
