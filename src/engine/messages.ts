@@ -3,7 +3,7 @@
  * no version. Values are structured-cloned.
  *
  *   supervisor → engine   start · connection, partner (with the socket) · drain
- *   engine → supervisor   progress* · ready | refused · statistics* · drained
+ *   engine → supervisor   progress* · ready | refused · statistics* · writingOut* · drained
  */
 
 import type { EngineSpec } from './spec.ts';
@@ -24,7 +24,8 @@ export type ToEngine =
       readonly kind: 'partner';
       readonly head: Uint8Array;
     }
-  /** Ask initiators to log out, finish what runs, flush, then say `drained`; over at the latest after this time. */
+  /** Ask initiators to log out, finish what runs, flush, then say `drained`. Sessions get this long; what is
+   *  in caches is written out, however long it takes. */
   | { readonly kind: 'drain'; readonly withinMs: number };
 
 /** Why an engine could not start: a sentence for an administrator, and what the command's exit status is made of. */
@@ -38,4 +39,6 @@ export type FromEngine =
   | { readonly kind: 'ready' }
   | { readonly kind: 'refused'; readonly fault: StartFault }
   | { readonly kind: 'statistics'; readonly statistics: EngineStatistics }
+  /** While it drains, every second: caches have so many bytes to write out, in about so many milliseconds. */
+  | { readonly kind: 'writingOut'; readonly bytes: number; readonly forecastMs: number | undefined }
   | { readonly kind: 'drained' };
