@@ -11,37 +11,34 @@ import type { Prng } from '../../src/base/prng.ts';
 import { NO_UUID } from '../../src/base/uuid.ts';
 import { type Configuration, votersOf } from '../../src/cluster/configuration.ts';
 import type { PartnerWire } from '../../src/engine/mirror/frame-connection.ts';
+import type { CachedStore } from '../../src/engine/cached-store.ts';
 import { MirrorNode } from '../../src/engine/mirror/mirror-node.ts';
 import { PartnerLinks } from '../../src/engine/mirror/partner-links.ts';
 import { decodeSize } from '../../src/engine/mirror/size.ts';
 import type { ChannelMessage, Datagram } from '../../src/engine/mirror/wire.ts';
 import type { LinkKind } from '../../src/ports/partner-network.ts';
 import type { Settings } from '../../src/engine/mirror/settings.ts';
-import { journalLength } from '../../src/journal/journal.ts';
-import { SUPERBLOCK_FILE_LENGTH } from '../../src/cluster/superblock.ts';
 import type { Ticket } from '../../src/ports/block-device.ts';
 import type { DocumentName } from '../../src/replication/operation.ts';
 import type { Sized } from '../../src/replication/operation-wire.ts';
-import { openFlatStore } from '../../src/store/flat-store.ts';
 import type { HeldDocuments } from '../checkers/documents.ts';
 import type { SimulatedDisk } from '../disk.ts';
 import { createDiskPort, type DiskPort } from '../disk-port.ts';
 import type { Host } from '../host.ts';
 import type { Link } from '../link.ts';
-import { SECTOR_LENGTH } from '../medium.ts';
 import type { Answer, Command, Session } from '../storage.ts';
 import type { StreamEnd, StreamHandlers } from '../stream.ts';
 import type { SimulatedVotes } from '../vote-store.ts';
 import type { FrontParts } from '../world.ts';
 import { CopyContent } from './copy-content.ts';
+import { openCopyStore } from './copy-store.ts';
 import { MirrorCommands } from './mirror-commands.ts';
-import { BLOCK_LENGTH, DEVICE, DEVICE_BLOCKS, DEVICE_BLOCKS_MAX } from './mirror-layout.ts';
+import { BLOCK_LENGTH, DEVICE, DEVICE_BLOCKS, DEVICE_BLOCKS_MAX, recordSectors } from './mirror-layout.ts';
 import { createCodingWire, createPlainWire } from './mirror-carrier.ts';
 import { SimulatedPartners } from './mirror-links.ts';
 import type { MirrorSite } from './mirror-site.ts';
 import { leftovers, newRecords } from './new-copy.ts';
 import { encodeReset, resetsOf } from './resets.ts';
-import { createRamCache, type RamCache } from './ram-cache.ts';
 
 export interface MirrorHostOptions {
   readonly parts: FrontParts;
@@ -55,7 +52,7 @@ export interface MirrorHostOptions {
 
 interface Process {
   readonly node: MirrorNode;
-  readonly cache: RamCache | undefined;
+  readonly store: CachedStore;
 }
 
 const SLOTS = 16;
@@ -81,6 +78,8 @@ export class MirrorHost {
   #toldBlocks = 0;
   #partners: SimulatedPartners | undefined;
   #links: PartnerLinks | undefined;
+  /** Of the process, however often its copy is opened again. */
+  #store: CachedStore | undefined;
   #process: Process | undefined;
   #sessions = new Map<Session, { readonly drop: () => void; heardAt: number }>();
   #incarnation = 0;
@@ -94,11 +93,7 @@ export class MirrorHost {
     this.#options = options;
     const { host, parts, drawn } = options;
     this.number = host.id + 1;
-    const recordSectors = (blocks: number): number =>
-      Math.ceil(
-        (SUPERBLOCK_FILE_LENGTH + journalLength(blocks, BLOCK_LENGTH, drawn.site.nodes.length)) /
-          SECTOR_LENGTH,
-      );
+    const sectors = (blocks: number): number => recordSectors(blocks, drawn.site.nodes.length);
     const disk = (source: number, sectorCount: number, sectorsMax: number): DiskPort =>
       createDiskPort({
         source,
@@ -112,7 +107,7 @@ export class MirrorHost {
       });
     this.#isLong = options.random.fork('length').chance(LONG_CHANCE);
     this.#data = disk(DISK_SOURCE, this.#isLong ? DEVICE_BLOCKS_MAX : DEVICE_BLOCKS, DEVICE_BLOCKS_MAX);
-    this.#records = disk(DISK_SOURCE + 1, recordSectors(DEVICE_BLOCKS), recordSectors(DEVICE_BLOCKS_MAX));
+    this.#records = disk(DISK_SOURCE + 1, sectors(DEVICE_BLOCKS), sectors(DEVICE_BLOCKS_MAX));
     this.disks = [this.#data.device, this.#records.device];
     const any = { blockLength: BLOCK_LENGTH, blockCount: DEVICE_BLOCKS_MAX } as const;
     const geometryNow = (): Sized['geometry'] => this.#process?.node.geometry ?? any;
@@ -228,6 +223,7 @@ export class MirrorHost {
     if (start !== this.#starts) return false;
     this.#links?.close();
     this.#stop();
+    this.#end();
     const stopped = this.#starts;
     this.#options.host.clock.after(forMs, () => {
       if (stopped === this.#starts) this.start();
@@ -237,6 +233,7 @@ export class MirrorHost {
 
   crash(how: 'process' | 'power'): void {
     this.#stop();
+    this.#end();
     this.#data.device.crash(how);
     this.#records.device.crash(how);
   }
@@ -361,10 +358,7 @@ export class MirrorHost {
   async #open(start: number): Promise<void> {
     const { drawn, host, parts, random, digest, votes } = this.#options;
     for (const { device } of [this.#data, this.#records]) device.reopen();
-    const flat = openFlatStore({ disk: this.#data, blockLength: BLOCK_LENGTH, writeCache: 'back' });
-    assert(flat.ok, 'the data disk is whole blocks');
-    const cache = drawn.policy === 'back' ? createRamCache(flat.value, host.clock, random) : undefined;
-    const store = cache ?? flat.value;
+    const store = (this.#store ??= openCopyStore(this.#data, host.clock, drawn));
     const node = await MirrorNode.open({
       self: this.number,
       device: DEVICE,
@@ -374,7 +368,7 @@ export class MirrorHost {
       journal: drawn.journal,
       slotCount: SLOTS,
       confirmsReads: drawn.confirmsReads,
-      store,
+      store: store.device,
       blockCount: DEVICE_BLOCKS,
       records: this.#records,
       copyId: NO_UUID.replace(/0$/, 'c'),
@@ -405,7 +399,7 @@ export class MirrorHost {
     if (start !== this.#starts) return node?.abandon();
     if (node === undefined) return this.#failed(start);
     this.#toldBlocks = node.geometry.blockCount;
-    this.#process = { node, cache };
+    this.#process = { node, store };
   }
 
   #stop(): void {
@@ -419,6 +413,12 @@ export class MirrorHost {
     this.#sessions.clear();
   }
 
+  /** With the process everything in its memory goes. */
+  #end(): void {
+    void this.#store?.cache?.abandon();
+    this.#store = undefined;
+  }
+
   /** The node says so for a while, and votes; then, when its disks are still, everything is opened again. */
   #failed(start: number): void {
     if (start !== this.#starts) return;
@@ -430,6 +430,7 @@ export class MirrorHost {
     if (start !== this.#starts) return;
     const { node } = this.#process ?? {};
     await node?.settled();
+    await this.#store?.letGo();
     if (start !== this.#starts) return;
     this.#dropSessions();
     this.#links?.close();
