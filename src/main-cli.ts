@@ -17,7 +17,7 @@ import { adviceOn } from './management/advice.ts';
 import type { Issued } from './management/certificates.ts';
 import { createProgram, type Actions, type Common } from './management/cli/program.ts';
 import { ExitStatus } from './management/cli/exit-status.ts';
-import { createProgress } from './management/cli/progress.ts';
+import { createProgress, tellWritingOut } from './management/cli/progress.ts';
 import { linksJson, linksText } from './management/cli/links.ts';
 import { readyLine, readyText } from './management/cli/ready.ts';
 import { formatFaults, readConfig } from './management/config/load.ts';
@@ -33,6 +33,7 @@ import { listen } from './runtime/listener.ts';
 import { createLog } from './runtime/log.ts';
 import { onStopSignals } from './runtime/signals.ts';
 import { isVirtualMachine } from './runtime/virtual-machine.ts';
+import { memoryOfMachine } from './runtime/memory.ts';
 
 const root = path.resolve(import.meta.dirname, '..');
 
@@ -86,6 +87,7 @@ async function exportDisks(
     stateDirectory,
     nodeId: machineId(),
     startId: newStartId(),
+    memory: memoryOfMachine(),
   });
   if (plan.ok) await run(plan.value, options);
   else refuse(plan.fault);
@@ -166,6 +168,7 @@ function planOf(file: string, forReal: boolean): NodePlan | undefined {
     nodeId: nodeId.value,
     startId: newStartId(),
     isVirtualMachine: isVirtualMachine(),
+    memory: memoryOfMachine(),
   });
   if (plan.ok) return plan.value;
   refuse(formatFaults(file, plan.fault));
@@ -251,6 +254,7 @@ async function run(plan: NodePlan, options: Common): Promise<void> {
     createRouter: createLoginRouter,
     createPartnerRouter,
     onProgress: progress.show,
+    onWritingOut: tellWritingOut,
   });
   let asked = false;
   onStopSignals({

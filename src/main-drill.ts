@@ -8,7 +8,7 @@ import { DrillSession } from './drill/session.ts';
 import { ExitStatus } from './management/cli/exit-status.ts';
 import { NodeProcess, runToEnd } from './management/demo/node-process.ts';
 import { type Demo, prepareDemo } from './management/demo/plan.ts';
-import { faultNamed } from './management/drill/faults.ts';
+import { faultNamed, PROCESS_FAULTS } from './management/drill/faults.ts';
 import type { DrillOptions } from './management/drill/options.ts';
 import { drillPage } from './management/drill/page.ts';
 import { type DrillReport, drillText, isClean } from './management/drill/report.ts';
@@ -30,7 +30,11 @@ const QUEUE_MS_MAX = 120_000;
 const HOST_LOG = 'host.log';
 const INITIATOR = 'iqn.2026-01.io.lockstep:drill';
 
+const NO_OUTAGE = `With --cache wb:SIZE an outage of all nodes at once loses what was not flushed: leave it out, with --faults ${PROCESS_FAULTS.filter((name) => name !== 'outage').join(',')}.`;
+
 export async function runDrill(options: DrillOptions): Promise<void> {
+  if (options.cache.writeCache === 'back' && options.faults.includes('outage'))
+    return end(ExitStatus.usage, NO_OUTAGE);
   const directory = path.resolve(options.directory ?? mkdtempSync(path.join(tmpdir(), 'lockstep-drill-')));
   const prepared = await prepareDemo({ ...options, directory, size: DEVICE_BYTES }, new Date());
   if (!prepared.ok) return end(ExitStatus.usage, prepared.fault);

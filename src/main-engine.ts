@@ -52,7 +52,7 @@ export function runEngine(index: number): void {
     // A half-made image is taken back before the process ends.
     stopStarting.abort();
     await starting;
-    await node?.drain(withinMs);
+    await node?.drain(withinMs, (bytes, forecastMs) => tell({ kind: 'writingOut', bytes, forecastMs }));
     tell({ kind: 'drained' });
     parent.disconnect();
     process.exit(0);

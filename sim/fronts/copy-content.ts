@@ -1,18 +1,18 @@
 /** What the copy of a node holds, as numbers: in its cache, or else on its medium. */
 
+import type { CachedStore } from '../../src/engine/cached-store.ts';
 import type { MirrorNode } from '../../src/engine/mirror/mirror-node.ts';
 import { decodeBlock } from '../../src/judge/block-codec.ts';
 import type { SectorPart } from '../disk-port.ts';
 import type { Medium } from '../medium.ts';
 import type { WorkloadShape } from '../worker.ts';
 import { lbaOf, newBlocksOf, newLbaOf } from './mirror-layout.ts';
-import type { RamCache } from './ram-cache.ts';
 
 export interface ContentParts {
   readonly medium: Pick<Medium<SectorPart>, 'read'>;
   readonly shape: WorkloadShape;
   /** Undefined while the process is down. */
-  readonly process: () => { readonly node: MirrorNode; readonly cache: RamCache | undefined } | undefined;
+  readonly process: () => { readonly node: MirrorNode; readonly store: CachedStore } | undefined;
 }
 
 export class CopyContent {
@@ -53,7 +53,7 @@ export class CopyContent {
   }
 
   #valueAt(lba: number): number {
-    const bytes = this.#parts.process()?.cache?.peek(lba);
+    const bytes = this.#parts.process()?.store.cache?.peek(lba);
     return bytes === undefined ? this.#mediumAt(lba) : decodeBlock(bytes);
   }
 }

@@ -28,7 +28,10 @@ function reason(scenario: Scenario, site: Site, self: number): string | undefine
   // Nothing but what `mayLeave` looks at.
   const spec = { kind: 'mirror', name: 'disk1', site } as Partial<MirrorDeviceSpec> as MirrorDeviceSpec;
   const host = { node: scenario.mirror(self) } as Partial<MirrorHost> as MirrorHost;
-  const answer = mayLeave({ spec, mirror: { host, close: () => Promise.resolve() } }, cluster);
+  const answer = mayLeave(
+    { spec, mirror: { host, cache: undefined, close: () => Promise.resolve() } },
+    cluster,
+  );
   return answer.ok ? undefined : answer.fault;
 }
 

@@ -12,38 +12,35 @@ import { NO_UUID } from '../../src/base/uuid.ts';
 import { type Configuration, votersOf, witnessOf } from '../../src/cluster/configuration.ts';
 import { MEMBERS_MAX } from '../../src/cluster/fields.ts';
 import type { PartnerWire } from '../../src/engine/mirror/frame-connection.ts';
+import type { CachedStore } from '../../src/engine/cached-store.ts';
 import { MirrorNode } from '../../src/engine/mirror/mirror-node.ts';
 import { PartnerLinks } from '../../src/engine/mirror/partner-links.ts';
 import { decodeSize } from '../../src/engine/mirror/size.ts';
 import type { ChannelMessage, Datagram } from '../../src/engine/mirror/wire.ts';
 import type { LinkKind } from '../../src/ports/partner-network.ts';
 import { decodeSettings, type Settings } from '../../src/engine/mirror/settings.ts';
-import { journalLength } from '../../src/journal/journal.ts';
-import { SUPERBLOCK_FILE_LENGTH } from '../../src/cluster/superblock.ts';
 import type { Ticket } from '../../src/ports/block-device.ts';
 import type { DocumentName } from '../../src/replication/operation.ts';
 import type { Sized } from '../../src/replication/operation-wire.ts';
-import { openFlatStore } from '../../src/store/flat-store.ts';
 import type { HeldDocuments } from '../checkers/documents.ts';
 import { isHealthy, type SimulatedDisk } from '../disk.ts';
 import { createDiskPort, type DiskPort } from '../disk-port.ts';
 import type { Host } from '../host.ts';
 import type { Link } from '../link.ts';
-import { SECTOR_LENGTH } from '../medium.ts';
 import type { Answer, Command, Session } from '../storage.ts';
 import type { StreamEnd, StreamHandlers } from '../stream.ts';
 import type { SimulatedVotes } from '../vote-store.ts';
 import type { FrontParts } from '../world.ts';
 import { CopyContent } from './copy-content.ts';
+import { openCopyStore } from './copy-store.ts';
 import { MirrorCommands } from './mirror-commands.ts';
-import { BLOCK_LENGTH, DEVICE, DEVICE_BLOCKS, DEVICE_BLOCKS_MAX } from './mirror-layout.ts';
+import { BLOCK_LENGTH, DEVICE, DEVICE_BLOCKS, DEVICE_BLOCKS_MAX, recordSectors } from './mirror-layout.ts';
 import { createCodingWire, createPlainWire } from './mirror-carrier.ts';
 import { SimulatedPartners } from './mirror-links.ts';
 import { type MirrorSite, settingsText } from './mirror-site.ts';
 import { leftovers, newRecords } from './new-copy.ts';
 import { encodeReset, resetsOf } from './resets.ts';
 import { HostSessions } from './host-sessions.ts';
-import { createRamCache, type RamCache } from './ram-cache.ts';
 
 export interface MirrorHostOptions {
   readonly parts: FrontParts;
@@ -57,7 +54,7 @@ export interface MirrorHostOptions {
 
 interface Process {
   readonly node: MirrorNode;
-  readonly cache: RamCache | undefined;
+  readonly store: CachedStore;
 }
 
 const SLOTS = 16;
@@ -81,6 +78,8 @@ export class MirrorHost {
   #toldBlocks = 0;
   #partners: SimulatedPartners | undefined;
   #links: PartnerLinks | undefined;
+  /** Of the process, however often its copy is opened again. */
+  #store: CachedStore | undefined;
   #process: Process | undefined;
   readonly #sessions: HostSessions;
   #incarnation = 0;
@@ -96,8 +95,6 @@ export class MirrorHost {
     this.number = host.id + 1;
     this.#sessions = new HostSessions(host.clock);
     const { nodes } = drawn.site;
-    const recordSectors = (blocks: number, copies: number): number =>
-      Math.ceil((SUPERBLOCK_FILE_LENGTH + journalLength(blocks, BLOCK_LENGTH, copies)) / SECTOR_LENGTH);
     const disk = (source: number, sectorCount: number, sectorsMax: number): DiskPort =>
       createDiskPort({
         source,
@@ -190,8 +187,8 @@ export class MirrorHost {
   /** Writes the records of a new device. */
   format(first: Configuration): void {
     const { drawn } = this.#options;
-    if (!drawn.spares.includes(this.number))
-      this.#records.device.medium.replace(newRecords(this.number, first, drawn));
+    const isSpare = drawn.spares.includes(this.number);
+    if (!isSpare) this.#records.device.medium.replace(newRecords(this.number, first, drawn));
     if (this.#isLong) this.leaveBehind();
   }
 
@@ -238,6 +235,7 @@ export class MirrorHost {
     if (start !== this.#starts) return false;
     this.#links?.close();
     this.#stop();
+    this.#end();
     const stopped = this.#starts;
     this.#options.host.clock.after(forMs, () => {
       if (stopped === this.#starts) this.start();
@@ -247,6 +245,7 @@ export class MirrorHost {
 
   crash(how: 'process' | 'power'): void {
     this.#stop();
+    this.#end();
     this.#data.device.crash(how);
     this.#records.device.crash(how);
   }
@@ -254,12 +253,8 @@ export class MirrorHost {
   // ── Initiators ──
 
   open(session: Session, drop: () => void): boolean {
-    if (
-      this.#process === undefined ||
-      this.#isStopping ||
-      this.number === witnessOf(this.#options.drawn.site)
-    )
-      return false;
+    const isWitness = this.number === witnessOf(this.#options.drawn.site);
+    if (this.#process === undefined || this.#isStopping || isWitness) return false;
     this.#sessions.open(session, drop);
     return true;
   }
@@ -382,13 +377,9 @@ export class MirrorHost {
 
   async #open(start: number): Promise<void> {
     const { drawn, host, parts, random, digest, votes } = this.#options;
-    const { nodes } = drawn.site;
-    const madeOf = drawn.spares.includes(this.number) ? [...nodes, this.number] : nodes;
+    const madeOf = [...drawn.site.nodes, ...drawn.spares.filter((node) => node === this.number)];
     for (const { device } of [this.#data, this.#records]) device.reopen();
-    const flat = openFlatStore({ disk: this.#data, blockLength: BLOCK_LENGTH, writeCache: 'back' });
-    assert(flat.ok, 'the data disk is whole blocks');
-    const cache = drawn.policy === 'back' ? createRamCache(flat.value, host.clock, random) : undefined;
-    const store = cache ?? flat.value;
+    const store = (this.#store ??= openCopyStore(this.#data, host.clock, drawn));
     const node = await MirrorNode.open({
       self: this.number,
       device: DEVICE,
@@ -398,7 +389,7 @@ export class MirrorHost {
       journal: drawn.journal,
       slotCount: SLOTS,
       confirmsReads: drawn.confirmsReads,
-      store,
+      store: store.device,
       blockCount: DEVICE_BLOCKS,
       records: this.#records,
       copyId: NO_UUID.replace(/0$/, 'c'),
@@ -429,7 +420,7 @@ export class MirrorHost {
     if (start !== this.#starts) return node?.abandon();
     if (node === undefined) return this.#failed(start);
     this.#toldBlocks = node.geometry.blockCount;
-    this.#process = { node, cache };
+    this.#process = { node, store };
   }
 
   #stop(): void {
@@ -443,6 +434,12 @@ export class MirrorHost {
     this.#sessions.clear();
   }
 
+  /** With the process everything in its memory goes. */
+  #end(): void {
+    void this.#store?.cache?.abandon();
+    this.#store = undefined;
+  }
+
   /** The node says so for a while, and votes; then, when its disks are still, everything is opened again. */
   #failed(start: number): void {
     if (start !== this.#starts) return;
@@ -454,6 +451,7 @@ export class MirrorHost {
     if (start !== this.#starts) return;
     const { node } = this.#process ?? {};
     await node?.settled();
+    await this.#store?.letGo();
     if (start !== this.#starts) return;
     this.#sessions.drop();
     this.#links?.close();

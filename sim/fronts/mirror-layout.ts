@@ -1,5 +1,8 @@
 /** Where the blocks of the world lie on the mirrored device. */
 
+import { SUPERBLOCK_FILE_LENGTH } from '../../src/cluster/superblock.ts';
+import { journalLength } from '../../src/journal/journal.ts';
+import { SECTOR_LENGTH } from '../medium.ts';
 import type { WorkloadShape } from '../worker.ts';
 
 export const BLOCK_LENGTH = 512;
@@ -40,3 +43,8 @@ export function newBlocksOf(blockCount: number): number {
 }
 
 export const DEVICE = 'd'.repeat(32);
+
+/** Of the disk with superblock and journal of a device so long, which has so many copies. */
+export function recordSectors(blocks: number, copies: number): number {
+  return Math.ceil((SUPERBLOCK_FILE_LENGTH + journalLength(blocks, BLOCK_LENGTH, copies)) / SECTOR_LENGTH);
+}

@@ -11,6 +11,10 @@ import type { WritePolicy } from '../../src/replication/ports.ts';
 export interface MirrorSite {
   readonly site: Site;
   readonly policy: WritePolicy;
+  /** Copies have a cache in the memory of their process; without one, only in that of the machine. */
+  readonly hasCache: boolean;
+  /** Milliseconds after which it writes out what is dirty. */
+  readonly cacheAgeMs: number;
   readonly journal: JournalStrategy;
   readonly confirmsReads: boolean;
   /** How messages between nodes travel. */
@@ -29,6 +33,9 @@ export type Carriage = 'asObjects' | 'asBytes';
 
 const BYTES_CHANCE = 1 / 8;
 const CHANGES_CHANCE = 1 / 5;
+const BACK_CACHE_CHANCE = 0.5;
+const THROUGH_CACHE_CHANCE = 0.25;
+const CACHE_AGES_MS = [300, 1000, 5000];
 const VOTES = ['majority', 'majority', 'heartbeat'] as const;
 const WITNESSES = ['none', 'host', 'stored'] as const;
 /** Of two without a witness nobody goes on alone. */
@@ -61,22 +68,24 @@ export function drawSite(
     const other = random.integer(0, at);
     [nodes[at], nodes[other]] = [nodes[other]!, nodes[at]!];
   }
+  const strategy: Site['strategy'] =
+    kind === 'majority'
+      ? { kind, witness: witness === 'none' ? undefined : count + 1 }
+      : { kind, policy: oneByOne ? 'arbitrate' : random.pick(POLICIES) };
+  // With write-back caches everybody at once must not die.
+  const policy = focus.policy ?? (budget && random.chance(0.5) ? 'back' : 'through');
+  const cache = random.fork('cache');
   // A single copy fails with its node.
   const own = random.fork('replicas');
   const changesReplicas = !oneByOne && (focus.changesReplicas ?? own.chance(CHANGES_CHANCE));
   const first = changesReplicas ? own.integer(1, nodes.length) : nodes.length;
   return {
+    site: { nodes: nodes.slice(0, first), strategy },
     spares: nodes.slice(first).toSorted((a, b) => a - b),
     changesReplicas,
-    site: {
-      nodes: nodes.slice(0, first),
-      strategy:
-        kind === 'majority'
-          ? { kind, witness: witness === 'none' ? undefined : count + 1 }
-          : { kind, policy: oneByOne ? 'arbitrate' : random.pick(POLICIES) },
-    },
-    // With write-back caches everybody at once must not die.
-    policy: focus.policy ?? (budget && random.chance(0.5) ? 'back' : 'through'),
+    policy,
+    hasCache: cache.chance(policy === 'back' ? BACK_CACHE_CHANCE : THROUGH_CACHE_CHANCE),
+    cacheAgeMs: cache.pick(CACHE_AGES_MS),
     journal: random.pick(JOURNALS),
     // A machine whose clock stands still does not know when its lease is over.
     confirmsReads: kinds.has('vmPause') || random.chance(0.3),

@@ -76,6 +76,8 @@ export class Scenario {
     const drawn = {
       site,
       policy,
+      hasCache: policy === 'back',
+      cacheAgeMs: 5000,
       journal,
       confirmsReads: false,
       carriage: 'asBytes',

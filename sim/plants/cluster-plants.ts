@@ -152,7 +152,7 @@ export const CLUSTER_PLANTS: Catalogue = {
     find: '* TERMS_PER_ROUND + self;',
     replace: '* TERMS_PER_ROUND + Math.min(self, 1);',
     what: 'two nodes may propose the same term',
-    foundBy: WRONG_EPOCH,
+    foundBy: ['stopped', ...WRONG_EPOCH],
     focus: 'mirror-cuts',
     seedsMax: 69,
   },
@@ -162,7 +162,7 @@ export const CLUSTER_PLANTS: Catalogue = {
     replace: '[...members, ...learners, ...told].some(isAccepted)',
     what: 'a configuration is installed before all its members have accepted it',
     foundBy: [...NO_SERVICE, ...WRONG_EPOCH],
-    seedsMax: 10,
+    seedsMax: 30,
   },
   installsBeforeAMajorityAccepts: {
     file: PROPOSER,

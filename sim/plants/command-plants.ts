@@ -104,7 +104,7 @@ export const COMMAND_PLANTS: Catalogue = {
     replace: '',
     what: 'locks of a former configuration stand',
     foundBy: NO_SERVICE,
-    seedsMax: 10,
+    seedsMax: 30,
   },
   reservationsCheckedTooEarly: {
     file: 'sim/fronts/mirror-commands.ts',
@@ -121,8 +121,8 @@ export const COMMAND_PLANTS: Catalogue = {
     file: 'src/engine/mirror/copy-acceptance.ts',
     find: 'records.documents = documents;',
     replace: '',
-    what: 'the next configuration does not get the reservations',
-    foundBy: NOT_ATOMIC,
+    what: 'the next configuration does not get the reservations and the size',
+    foundBy: ['deviceShrank', ...NOT_ATOMIC],
     seedsMax: 10,
   },
   readsWithoutConfirmation: {

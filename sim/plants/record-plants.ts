@@ -153,6 +153,15 @@ export const RECORD_PLANTS: Catalogue = {
       test: 'who goes on alone has written out its cache before, and writes through from then on',
     },
   },
+  cacheOutlivesItsMedium: {
+    file: 'src/engine/cached-store.ts',
+    find: '  await cache.forget();\n',
+    replace: '',
+    what: 'a cache goes on with what it held when its medium is opened anew',
+    foundBy: WRONG_DATA,
+    focus: 'mirror-caches',
+    seedsMax: 40,
+  },
   writesBackAlone: {
     file: ACCEPTANCE,
     find: "configuration.members.length > 1 ? policy : 'through';",

@@ -11,9 +11,10 @@ export const RESYNC_PLANTS: Catalogue = {
     find: 'if (learner?.offered.has(chunk) !== true) return;\n',
     replace: 'if (learner?.offered.has(chunk) !== true) return;\n    learner.map.clear(chunk);\n',
     what: 'a chunk counts as clean when it is asked for',
-    foundBy: WRONG_DATA,
-    focus: 'mirror-links',
-    seedsMax: 81,
+    killedBy: {
+      file: 'src/replication/resync.test.ts',
+      test: 'a chunk counts as sent only when the learner has it on its medium',
+    },
   },
   resyncOverwritesNewer: {
     file: 'src/replication/reads.ts',

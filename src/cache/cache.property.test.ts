@@ -1,7 +1,7 @@
 /**
  * Goal: whatever is asked for and whatever happens beneath, a read sees what it may see, and what was flushed is there
  * after a crash. Method: drawn steps (calls, endings of calls beneath in any order and with faults, changes of mode and
- * size, time, crashes) against a history of each block: its changes in the order of their calls. A read, or what a
+ * size, time, crashes, media that are opened anew) against a history of each block: its changes in the order of their calls. A read, or what a
  * crash has left, must be the newest change that was answered (or was seen, or was made durable) or a later one.
  */
 
@@ -63,6 +63,7 @@ class Run {
     else if (kind < 96) this.#faults = choice % 4 === 0 ? 30 : 0;
     else if (kind < 99) this.#release();
     else if (choice % 3 === 0) this.#crash(choice);
+    else if (choice % 3 === 1) await this.#forget();
     await turn();
   }
 
@@ -99,12 +100,16 @@ class Run {
     await turn();
   }
 
-  #start(): Cache {
+  #begin(): void {
     this.#life += 1;
     this.#open = 0;
     this.#changing = 0;
     this.#history = Array.from(this.#device.now, (value) => [value]);
     for (const floor of [this.#answered, this.#seen, this.#durable]) floor.fill(0);
+  }
+
+  #start(): Cache {
+    this.#begin();
     const memory = this.#life % 2 === 0 ? LARGE : SMALL;
     return createCache({
       below: this.#device,
@@ -129,11 +134,14 @@ class Run {
     return { lba: Math.min(lba, BLOCKS - 1), blocks: Math.min(blocks, BLOCKS - Math.min(lba, BLOCKS - 1)) };
   }
 
-  #call<T>(answer: MaybeAsync<Result<T, DeviceFault>>, then: (value: T) => void): void {
+  #call<T extends Loan | void>(answer: MaybeAsync<Result<T, DeviceFault>>, then: (value: T) => void): void {
     const life = this.#life;
     this.#open += 1;
     void Promise.resolve(answer).then((result) => {
-      if (life !== this.#life) return;
+      if (life !== this.#life) {
+        if (result.ok) result.value?.release();
+        return;
+      }
       this.#open -= 1;
       if (result.ok) then(result.value);
     });
@@ -241,6 +249,25 @@ class Run {
     this.#loans.length = 0;
     this.#device = new WildDevice(left);
     this.#cache = this.#start();
+  }
+
+  async #forget(): Promise<void> {
+    if (this.#changing > 0) return;
+    let hasForgotten = false;
+    void this.#cache.forget().then(() => (hasForgotten = true));
+    while (!hasForgotten) {
+      // oxlint-disable-next-line no-await-in-loop -- calls end one after the other
+      await turn();
+      this.#end(0);
+    }
+    while (this.#device.calls.length > 0) this.#end(0);
+    this.#device.now.forEach((value, block) =>
+      this.#judge(block, value, this.#durable[block]!, 'a reopening'),
+    );
+    this.#device.reopen();
+    this.#begin();
+    const { dirtyPages, pages, fault } = this.#cache.statistics;
+    assert.deepEqual([dirtyPages, pages, fault], [0, 0, undefined]);
   }
 
   /** The first place in the block's history, from `floor` on, that holds the value. */

@@ -391,3 +391,32 @@ test('a cache that is given up writes nothing out any more, and says when all is
   b.clock.advance(60_000);
   assert.equal(b.device.calls.length, 0);
 });
+
+test('a cache over a medium that is opened anew is empty, and goes on', async () => {
+  const b = bench('back');
+  for (let page = 0; page < 3; page++) write(b, page * 2 * PAGE, PAGE, 1);
+  void b.cache.flush();
+  b.device.end('write 0+8');
+  b.device.end('write 16+8', 'badly');
+  const held = track(b.cache.read(0, 1));
+  const reading = track(b.cache.read(90 * PAGE, 1));
+  let isEmpty = false;
+  void b.cache.forget().then(() => (isEmpty = true));
+  await turn();
+  assert.equal(isEmpty, false);
+  b.device.end('write 32+8');
+  await turn();
+  const { pages, dirtyPages, fault } = b.cache.statistics;
+  assert.deepEqual([isEmpty, pages, dirtyPages, fault], [true, 0, 0, undefined]);
+  b.device.now.fill(5);
+  // What was read before is answered, and not kept; what was lent stays as it was.
+  await endAll(b);
+  assert.ok(reading.result?.ok && held.result?.ok);
+  assert.deepEqual(numbersOf(held.result.value.segments), [1]);
+  assert.deepEqual(await read(b, 0, 1), [5]);
+  assert.deepEqual(await read(b, 90 * PAGE, 1), [5]);
+  assert.ok(write(b, 0, PAGE, 6).result?.ok);
+  const flushed = track(b.cache.flush());
+  await endAll(b);
+  assert.deepEqual([flushed.result?.ok, b.device.now[0]], [true, 6]);
+});

@@ -90,6 +90,11 @@ export interface Cache extends GrowableDevice {
   peek(lba: number): Uint8Array | undefined;
   /** As at a loss of power: what is in memory only is lost. Answers when nothing is under way beneath. */
   abandon(): Promise<void>;
+  /**
+   * The same, and then the cache goes on, empty: what lies beneath was opened anew, and may hold something else. Nothing is
+   * asked of the cache before this has answered.
+   */
+  forget(): Promise<void>;
 }
 
 /** The smallest cache, in bytes: 64 pages. */
@@ -231,8 +236,11 @@ class RamCache implements Cache {
     const { blockCount: end } = this.geometry;
     if (from !== undefined && from < end) {
       const cleared = await this.unmap([{ lba: from, blocks: end - from }], 'durable');
-      if (!cleared.ok)
-        return fail({ kind: 'failed', message: 'what lies behind the device cannot be cleared' });
+      if (!cleared.ok) {
+        // Perhaps it was the flush.
+        const kind = cleared.fault.kind === 'mediumError' ? 'flushFailed' : 'failed';
+        return fail({ kind, message: 'what lies behind the device cannot be cleared' });
+      }
     }
     return this.#below.grow(blockCount, from);
   }
@@ -282,7 +290,16 @@ class RamCache implements Cache {
 
   async abandon(): Promise<void> {
     await this.#destager.stop();
-    await this.#changes.hold(0, Number.MAX_SAFE_INTEGER, 'exclusive');
+    const held = await this.#changes.hold(0, Number.MAX_SAFE_INTEGER, 'exclusive');
+    held.release();
+  }
+
+  async forget(): Promise<void> {
+    await this.abandon();
+    this.#pages.discard(0, Number.MAX_SAFE_INTEGER);
+    this.#reader.spoil(0, Number.MAX_SAFE_INTEGER);
+    this.#flushFault = undefined;
+    this.#destager.startAnew();
   }
 
   async close(): Promise<void> {

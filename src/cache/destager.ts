@@ -169,6 +169,15 @@ export class Destager {
     return new Promise((resolve) => this.#onStill.push(resolve));
   }
 
+  /** After `stop`, with nothing dirty any more. */
+  startAnew(): void {
+    assert(this.#pages.dirty.count === 0 && this.#roomGiven === 0, 'nothing of before is left');
+    this.#isStopped = false;
+    this.#isDraining = false;
+    this.#timer = undefined;
+    this.#next = this.#batchLength;
+  }
+
   #isFree(page: number): boolean {
     return this.#options.order.isFree(page, 1, 'exclusive');
   }

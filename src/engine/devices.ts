@@ -11,10 +11,11 @@ import { encodeRecord } from '../scsi/reservations/record.ts';
 import { NOTHING_RESERVED } from '../scsi/reservations/state.ts';
 import type { UnitReservations } from '../scsi/reservations/held.ts';
 import { openReservations } from '../scsi/reservations/reservations.ts';
-import { openFlatStore } from '../store/flat-store.ts';
 import { createRamStore } from '../store/ram-store.ts';
 import type { AskPartner } from './device-commands.ts';
 import type { OpenKeeper } from './own-side.ts';
+import type { Cache } from '../cache/cache.ts';
+import { openCachedStore } from './cached-store.ts';
 import { hexBytes, hexText } from './hex.ts';
 import { type ServedDevice, servedDevice } from './served-device.ts';
 import type { StartFault } from './messages.ts';
@@ -40,6 +41,8 @@ export interface OpenDevice {
   readonly unit: LogicalUnit;
   /** What lies beneath, where that is this node's alone. */
   readonly store: GrowableDevice | undefined;
+  /** The cache of what this node has of it; undefined: there is none. */
+  readonly cache: Cache | undefined;
   /** This node's part in it, where partners have others. */
   readonly mirror: OpenMirror | undefined;
 }
@@ -84,7 +87,15 @@ export async function openDevice(
     crypto: ports.crypto,
     reservations: reservations.value,
   });
-  return ok({ spec, identity, device, unit, store: store.value.device, mirror: undefined });
+  return ok({
+    spec,
+    identity,
+    device,
+    unit,
+    store: store.value.device,
+    cache: store.value.cache,
+    mirror: undefined,
+  });
 }
 
 async function openMirrored(
@@ -123,7 +134,15 @@ async function openMirrored(
   if (!opened.ok) return opened;
   assert(served !== undefined, 'events are made before a mirror is opened');
   const { device, front } = served as { readonly device: ServedDevice; readonly front: MirrorUnit };
-  return ok({ spec, identity, device, unit: front.unit, store: undefined, mirror: opened.value });
+  return ok({
+    spec,
+    identity,
+    device,
+    unit: front.unit,
+    store: undefined,
+    cache: opened.value.cache,
+    mirror: opened.value,
+  });
 }
 
 async function reservationsOf(
@@ -143,6 +162,7 @@ async function reservationsOf(
 
 interface OpenedStore {
   readonly device: GrowableDevice;
+  readonly cache: Cache | undefined;
   readonly fresh: boolean;
 }
 
@@ -159,7 +179,7 @@ async function openRam(spec: Extract<DeviceSpec, { kind: 'ram' }>): Promise<Resu
     readOnly: spec.readOnly,
   });
   await store.setWriteCache(spec.writeCache);
-  return ok({ device: store, fresh: true });
+  return ok({ device: store, cache: undefined, fresh: true });
 }
 
 async function openFile(
@@ -170,14 +190,16 @@ async function openFile(
   const opened = await ports.openDisk(spec, onProgress);
   if (!opened.ok) return opened;
   const { disk, fresh } = opened.value;
-  const store = openFlatStore({
+  const store = openCachedStore({
     disk,
     blockLength: spec.blockLength,
     writeCache: spec.writeCache,
+    cacheMemory: spec.cacheMemory,
+    clock: ports.clock,
     // Whether holes can be made in a read-only file cannot be tried; the same disk must look the same either way.
     ...(spec.provisioning === 'thick' ? { thin: false } : spec.readOnly ? { thin: true } : {}),
   });
-  if (store.ok) return ok({ device: store.value, fresh });
+  if (store.ok) return ok({ device: store.value.device, cache: store.value.cache, fresh });
   await disk.close();
   const remedy = 'enlarge it, or choose the other sector length';
   return fail(configuration(spec, `${store.fault.message}; ${remedy}`));

@@ -3,7 +3,7 @@
  * no version. Values are structured-cloned.
  *
  *   supervisor → engine   start · connection, partner (with the socket) · command · drain
- *   engine → supervisor   progress* · ready | refused · statistics* · answer (of each command) · drained
+ *   engine → supervisor   progress* · ready | refused · statistics* · answer (of each command) · writingOut* · drained
  */
 
 import type { DeviceAnswer, DeviceCommand } from './device-commands.ts';
@@ -32,7 +32,8 @@ export type ToEngine =
       readonly device: string;
       readonly command: DeviceCommand;
     }
-  /** Ask initiators to log out, finish what runs, flush, then say `drained`; over at the latest after this time. */
+  /** Ask initiators to log out, finish what runs, flush, then say `drained`. Sessions get this long; what is
+   *  in caches is written out, however long it takes. */
   | { readonly kind: 'drain'; readonly withinMs: number };
 
 /** Why an engine could not start: a sentence for an administrator, and what the command's exit status is made of. */
@@ -47,4 +48,6 @@ export type FromEngine =
   | { readonly kind: 'refused'; readonly fault: StartFault }
   | { readonly kind: 'statistics'; readonly statistics: EngineStatistics }
   | { readonly kind: 'answer'; readonly id: number; readonly answer: DeviceAnswer }
+  /** While it drains, every second: caches have so many bytes to write out, in about so many milliseconds. */
+  | { readonly kind: 'writingOut'; readonly bytes: number; readonly forecastMs: number | undefined }
   | { readonly kind: 'drained' };

@@ -17,8 +17,9 @@ import type { PartnerNetwork } from '../ports/partner-network.ts';
 import type { Trace } from '../ports/trace.ts';
 import type { VoteStore } from '../ports/vote-store.ts';
 import type { WritePolicy } from '../replication/ports.ts';
-import { openFlatStore } from '../store/flat-store.ts';
 import { createRamStore } from '../store/ram-store.ts';
+import type { Cache } from '../cache/cache.ts';
+import { openCachedStore } from './cached-store.ts';
 import { hexText } from './hex.ts';
 import type { StartFault } from './messages.ts';
 import { CopyRecords } from './mirror/copy-records.ts';
@@ -54,6 +55,8 @@ export interface MirrorsPorts {
 
 export interface OpenMirror {
   readonly host: MirrorHost;
+  /** Of this node's copy; undefined: it has none. */
+  readonly cache: Cache | undefined;
   /** Lets go of the disks; the host was stopped before. */
   close(): Promise<void>;
 }
@@ -75,15 +78,20 @@ export async function openMirror(
     await records.value.disk.close();
     return records.value.fresh ? data : fail(withAdvice(data.fault, spec));
   }
-  const close = async (): Promise<void> => {
-    await Promise.all([data.value.disk.close(), records.value.disk.close()]);
-  };
-  const store = openFlatStore({
+  const store = openCachedStore({
     disk: data.value.disk,
     blockLength: spec.blockLength,
+    // What has to be durable the mirror asks for as such.
     writeCache: 'back',
+    cacheMemory: spec.cacheMemory,
+    clock: ports.clock,
     ...(spec.provisioning === 'thick' ? { thin: false } : {}),
   });
+  const { cache } = store.ok ? store.value : {};
+  const close = async (): Promise<void> => {
+    await cache?.abandon();
+    await Promise.all([data.value.disk.close(), records.value.disk.close()]);
+  };
   const wrong = store.ok
     ? await faultOfLength(spec, cluster.node, records.value, data.value.disk.length, ports)
     : store.fault.message;
@@ -92,18 +100,20 @@ export async function openMirror(
     return fail({ reason: 'configuration', message: `Device ${spec.name} cannot be served: ${wrong}.` });
   }
   const part = { ...spec, policy: spec.writeCache };
-  const served = new MirrorDevice(store.value, ports.clock);
+  const { device, letGo } = store.value;
+  const served = new MirrorDevice(device, ports.clock);
   const blockCount = spec.length / spec.blockLength;
   const disks = [data.value.disk, records.value.disk];
   const medium = {
-    store: store.value,
+    store: device,
     blockCount,
     records: records.value.disk,
     served,
+    letGo,
     reopen: () => reopenAll(disks),
   };
   const host = hostOf(part, cluster, medium, ports, createEvents(served));
-  return started(spec.name, host, close);
+  return started(spec.name, host, cache, close);
 }
 
 export async function openWitness(
@@ -125,12 +135,13 @@ export async function openWitness(
       blockCount: length / blockLength,
       records: records.value.disk,
       served,
+      letGo: () => Promise.resolve(),
       reopen: () => reopenAll([records.value.disk]),
     },
     ports,
     NO_EVENTS,
   );
-  return started(spec.name, host, () => records.value.disk.close());
+  return started(spec.name, host, undefined, () => records.value.disk.close());
 }
 
 /** Bytes of the file with superblock and journal. */
@@ -164,6 +175,7 @@ interface Medium {
   readonly blockCount: number;
   readonly records: Disk;
   readonly served: MirrorDevice;
+  readonly letGo: () => Promise<void>;
   readonly reopen: () => Promise<Result<void, string>>;
 }
 
@@ -223,10 +235,11 @@ function hostOf(
 async function started(
   name: string,
   host: MirrorHost,
+  cache: Cache | undefined,
   close: () => Promise<void>,
 ): Promise<Result<OpenMirror, StartFault>> {
   const start = await host.start();
-  if (start.ok) return ok({ host, close });
+  if (start.ok) return ok({ host, cache, close });
   await close();
   return fail({ reason: 'system', message: `Device ${name} cannot be served: ${start.fault}.` });
 }

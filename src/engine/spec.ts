@@ -37,6 +37,8 @@ export interface FileDeviceSpec extends DeviceCommon {
   readonly path: string;
   /** Bytes to create the file with when it is missing; undefined: it must be there. */
   readonly length: number | undefined;
+  /** Bytes of memory for its cache; 0: it has none. */
+  readonly cacheMemory: number;
 }
 
 export interface RamDeviceSpec extends DeviceCommon {
@@ -58,6 +60,8 @@ export interface MirrorDeviceSpec extends DeviceCommon {
   readonly recordsPath: string;
   readonly site: Site;
   readonly journal: JournalStrategy;
+  /** Bytes of memory for the cache of this node's copy; 0: it has none. */
+  readonly cacheMemory: number;
   /** Its witness, or its arbiter, is the cluster's vote store. */
   readonly asksStore: boolean;
 }

@@ -1,5 +1,6 @@
 /** What an engine tells of itself, once a second: for `lockstep status`, metrics and the console. Plain data. */
 
+import type { WriteCache } from '../ports/block-device.ts';
 import type { Role } from '../cluster/messages.ts';
 import type { JournalStrategy } from '../journal/recovery.ts';
 import type { WritePolicy } from '../replication/ports.ts';
@@ -79,6 +80,25 @@ export interface MirrorStatistics {
   readonly links: readonly LinkStatistics[];
 }
 
+/** The cache of what this node has of a device. */
+export interface CacheStatistics {
+  /** What holds now: of a mirrored device, alone it is `through`. */
+  readonly mode: WriteCache;
+  /** Bytes reserved, bookkeeping included; bytes of it that hold something; of these, what the medium does not have yet. */
+  readonly memory: number;
+  readonly used: number;
+  readonly dirty: number;
+  /** Pages of 4 KiB that reads found, and did not find. */
+  readonly hits: number;
+  readonly misses: number;
+  /** Bytes that were written out later than they were answered. */
+  readonly destaged: number;
+  /** Milliseconds that writing out everything would take, at the speed seen lately; undefined before any was seen. */
+  readonly flushForecastMs: number | undefined;
+  /** Why nothing is acknowledged in memory now, as a clause; undefined: all is well. */
+  readonly fault: string | undefined;
+}
+
 export interface DeviceStatistics {
   readonly name: string;
   readonly kind: 'file' | 'ram' | 'mirror';
@@ -91,6 +111,7 @@ export interface DeviceStatistics {
   readonly writes: number;
   readonly bytesRead: number;
   readonly bytesWritten: number;
+  readonly cache: CacheStatistics | undefined;
   readonly mirror: MirrorStatistics | undefined;
 }
 

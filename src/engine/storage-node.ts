@@ -15,6 +15,7 @@ import { createLoginThrottle } from '../iscsi/login/throttle.ts';
 import { DEFAULT_LIMITS } from '../iscsi/login/parameters.ts';
 import { findAmong } from '../scsi/copy/designator.ts';
 import { createTargetDevice } from '../scsi/target-device.ts';
+import { cacheStatistics, reportWriteOut, type WriteOutOptions } from './cache-report.ts';
 import { openDevice, type OpenDevice, type StorageNodePorts } from './devices.ts';
 import { iscsiTarget } from './iscsi-target.ts';
 import type { StartFault } from './messages.ts';
@@ -34,11 +35,17 @@ import type { DeviceStatistics, EngineStatistics } from './statistics.ts';
 /** What initiators get to log out by themselves on a stop. */
 const LOGOUT_MS_MAX = 3000;
 
+/** Bytes that are left, and the milliseconds that they will take, as far as is known. */
+export type OnWritingOut = WriteOutOptions['tell'];
+
 export interface StorageNode {
   /** `answered`: Login Responses that were sent on it before (login-peek.ts). */
   accept(stream: ByteStream, answered: number): void;
-  /** Ends the sessions in order, finishes what runs, flushes. Answers at the latest after `withinMs`, or nearly. */
-  drain(withinMs: number): Promise<void>;
+  /**
+   * Ends the sessions in order, finishes what runs, flushes. Sessions get `withinMs` at most; what caches have to write out
+   * takes as long as it takes, and `onWritingOut` is told of it every second.
+   */
+  drain(withinMs: number, onWritingOut: OnWritingOut): Promise<void>;
   statistics(): Omit<EngineStatistics, 'pid'>;
   /** What an administrator asks of a device, by its name. */
   command(device: string, command: DeviceCommand): Promise<DeviceAnswer>;
@@ -81,7 +88,8 @@ export async function openStorageNode(
   front.sessions = sessionsOf(spec, iscsi);
   return ok({
     accept: (stream, answered) => iscsi.accept(stream, { answered }),
-    drain: (withinMs) => drain(iscsi, devices, witnesses.value, ports, withinMs),
+    drain: (withinMs, onWritingOut) =>
+      drain(iscsi, devices, witnesses.value, ports, { withinMs, onWritingOut }),
     command: async (name, command) => {
       const opened = devices.get(name);
       const witness = witnesses.value.get(name);
@@ -169,12 +177,17 @@ async function drain(
   devices: ReadonlyMap<string, OpenDevice>,
   witnesses: ReadonlyMap<string, OpenMirror>,
   ports: StorageNodePorts,
-  withinMs: number,
+  { withinMs, onWritingOut }: { readonly withinMs: number; readonly onWritingOut: OnWritingOut },
 ): Promise<void> {
   ports.trace('info', 'engine.draining', { sessions: iscsi.sessions().length });
   // The rest is for tasks that run and for the flush.
   await iscsi.stop(true, Math.min(LOGOUT_MS_MAX, withinMs / 2));
+  const caches = new Map(
+    Array.from(devices.values()).flatMap(({ spec, cache }) => (cache ? [[spec.name, cache] as const] : [])),
+  );
+  const end = reportWriteOut({ ...ports, caches, tell: onWritingOut });
   await closeAll(devices, witnesses);
+  end();
 }
 
 async function openWitnesses(
@@ -239,7 +252,7 @@ function witnessedAs({ witnessed }: EngineSpec, name: string): WitnessSpec {
 }
 
 function statisticsOf(
-  { spec, identity, device, mirror }: OpenDevice,
+  { spec, identity, device, cache, mirror }: OpenDevice,
   cluster: ClusterSpec | undefined,
 ): DeviceStatistics {
   const { geometry, counts } = device;
@@ -255,6 +268,7 @@ function statisticsOf(
     writes: counts.writes,
     bytesRead: counts.blocksRead * geometry.blockLength,
     bytesWritten: counts.blocksWritten * geometry.blockLength,
+    cache: cache && cacheStatistics(cache, device.writeCache),
     mirror: spec.kind === 'mirror' ? mirrorStatistics(spec, cluster!, mirror!.host) : undefined,
   };
 }

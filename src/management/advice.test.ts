@@ -11,6 +11,7 @@ const FILE: DeviceSpec = {
   name: 'mail',
   path: '/srv/mail.img',
   length: TIB,
+  cacheMemory: 0,
   blockLength: 512,
   physicalBlockExponent: undefined,
   provisioning: 'thin',
@@ -31,5 +32,13 @@ test('a write-back cache comes with the advice to have an uninterruptible power 
   assert.match(
     adviceOn([{ ...FILE, writeCache: 'back' }])[0]!,
     /Device mail .* uninterruptible power supply/,
+  );
+});
+
+test('a cache below 128 MiB comes with the advice to make it larger', () => {
+  assert.deepEqual(adviceOn([{ ...FILE, cacheMemory: 128 * 2 ** 20 }]), []);
+  assert.match(
+    adviceOn([{ ...FILE, cacheMemory: 2 ** 20 }])[0]!,
+    /Device mail has a cache of 1 MiB: below 128 MiB/,
   );
 });

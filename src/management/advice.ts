@@ -6,9 +6,12 @@ import { formatSize } from '../base/units.ts';
 /** Beyond it, bringing a copy up to date and restoring a backup take days rather than hours. */
 const COMFORTABLE_BYTES_MAX = 6 * 2 ** 40;
 
+/** What is in use of most disks has room in no less. */
+const USEFUL_CACHE_BYTES_MIN = 128 * 2 ** 20;
+
 /** One sentence per piece of advice, naming the device. */
 export function adviceOn(devices: readonly DeviceSpec[]): readonly string[] {
-  return devices.flatMap((device) => [...onSize(device), ...onWriteCache(device)]);
+  return devices.flatMap((device) => [...onSize(device), ...onWriteCache(device), ...onCache(device)]);
 }
 
 function onSize({ name, length }: DeviceSpec): readonly string[] {
@@ -23,5 +26,13 @@ function onWriteCache({ name, kind, writeCache }: DeviceSpec): readonly string[]
   if (kind === 'ram' || writeCache === 'through') return [];
   return [
     `Device ${name} acknowledges writes before they are on the medium: without an uninterruptible power supply a power failure loses what initiators have not flushed.`,
+  ];
+}
+
+function onCache(device: DeviceSpec): readonly string[] {
+  if (device.kind === 'ram' || device.cacheMemory === 0 || device.cacheMemory >= USEFUL_CACHE_BYTES_MIN)
+    return [];
+  return [
+    `Device ${device.name} has a cache of ${formatSize(device.cacheMemory)}: below ${formatSize(USEFUL_CACHE_BYTES_MIN)} it holds little of what is in use.`,
   ];
 }

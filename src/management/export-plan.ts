@@ -5,6 +5,8 @@ import path from 'node:path';
 import { fail, ok, type Result } from '../base/result.ts';
 import type { BlockLength, WriteCache } from '../ports/block-device.ts';
 import type { ChapSpec, DeviceSpec, DigestPolicy, Provisioning } from '../engine/spec.ts';
+import { formatSize } from '../base/units.ts';
+import { faultOfCaches } from './cache-budget.ts';
 import { faultOfName, hostName, nameFromAlias, normalizeName } from './config/names.ts';
 import { faultOfSecret, mutualFaults, readSecret } from './config/resolve.ts';
 import { DEFAULT_KEEP_ALIVE, identityOf, type NodePlan, PORTAL_GROUP_TAG } from './plan.ts';
@@ -21,6 +23,9 @@ export interface ExportOptions {
   readonly removable?: boolean;
   readonly provisioning: Provisioning;
   readonly writeCache: WriteCache;
+  /** Bytes of memory for the cache of each FILE. */
+  readonly cache?: number;
+  readonly powerProtected?: boolean;
   readonly chap?: readonly string[];
   readonly chapFile?: string;
   readonly mutualChap?: string;
@@ -35,6 +40,8 @@ export interface ExportContext {
   readonly stateDirectory: string;
   readonly nodeId: string;
   readonly startId: string;
+  /** Bytes that all programs on this machine together may use. */
+  readonly memory: number;
 }
 
 export const DEFAULT_PORTAL = '127.0.0.1:3260';
@@ -52,6 +59,13 @@ export function planExport(
   }
   for (const [index, length] of (options.ram ?? []).entries()) {
     devices.push(ramDevice(index, length, options, context));
+  }
+  const unfit = faultOfCaches(devices, context.memory);
+  if (unfit !== undefined) return fail(`--cache ${formatSize(options.cache ?? 0)} is too much: ${unfit}.`);
+  if (options.cache !== undefined && options.writeCache === 'back' && options.powerProtected !== true) {
+    return fail(
+      '--write-cache back with --cache acknowledges writes that only memory has: with an uninterruptible power supply, confirm that by --power-protected; otherwise use --write-cache through.',
+    );
   }
   if (devices.length === 0) {
     return fail('Nothing to export: name at least one FILE, or --ram SIZE.');
@@ -129,6 +143,7 @@ function fileDevice(
     name: real,
     path: real,
     length: options.size,
+    cacheMemory: options.cache ?? 0,
     identity: identityOf([context.nodeId, real], undefined),
   });
 }

@@ -53,7 +53,7 @@ function world(behave: (child: FakeChild, kind: string) => void, listen?: Listen
       digests: 'optional',
       engines: 2,
     },
-    { directory: '/', stateDirectory: '/state', nodeId: 'node', startId: 'start' },
+    { directory: '/', stateDirectory: '/state', nodeId: 'node', startId: 'start', memory: 2 ** 30 },
   );
   assert.ok(plan.ok);
   const supervisor = createSupervisor({
@@ -104,6 +104,7 @@ function world(behave: (child: FakeChild, kind: string) => void, listen?: Listen
       return { halfOpen: 0, arrive: () => undefined, stop: () => steps.push('router stopped') };
     },
     onProgress: () => undefined,
+    onWritingOut: (bytes) => steps.push(`${bytes} left`),
   });
   return {
     supervisor,
@@ -233,4 +234,25 @@ test('an engine that does not drain in time is killed, and the stop says so', as
   assert.equal(await stopped, false);
   assert.ok(steps.includes('engine 1: SIGKILL'));
   assert.ok(!steps.includes('engine 0: SIGKILL'));
+});
+
+test('a stop goes on for as long as caches become emptier, and no longer', async () => {
+  const { supervisor, steps, children, advance } = world((child, kind) => {
+    if (child.role !== 'engine 1' || kind !== 'drain') obedient(child, kind);
+  });
+  await supervisor.start();
+  const stopped = supervisor.stop();
+  await settled();
+  const engine = children.find(({ role }) => role === 'engine 1')!;
+  for (const bytes of [9000, 6000, 3000]) {
+    advance(STOP_MS_MAX - 1);
+    engine.handlers.onMessage({ kind: 'writingOut', bytes, forecastMs: undefined });
+  }
+  assert.deepEqual(steps.slice(-3), ['9000 left', '6000 left', '3000 left']);
+  advance(STOP_MS_MAX - 1);
+  engine.handlers.onMessage({ kind: 'writingOut', bytes: 3000, forecastMs: undefined });
+  assert.ok(!steps.includes('engine 1: SIGKILL'));
+  advance(1);
+  assert.equal(await stopped, false);
+  assert.ok(steps.includes('engine 1: SIGKILL'));
 });

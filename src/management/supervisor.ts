@@ -10,8 +10,9 @@ import type { LoginRouter, LoginRouterOptions } from '../engine/login-router.ts'
 import type { PartnerRouter, PartnerRouterOptions } from '../engine/partner-router.ts';
 import type { FromEngine, StartFault, ToEngine } from '../engine/messages.ts';
 import type { EngineSpec } from '../engine/spec.ts';
+import type { OnWritingOut } from '../engine/storage-node.ts';
 import { fail, ok, type Result } from '../base/result.ts';
-import type { Clock } from '../ports/clock.ts';
+import type { Clock, Timer } from '../ports/clock.ts';
 import type { Child, Listen, Listener, SpawnChild } from '../ports/process.ts';
 import type { Trace } from '../ports/trace.ts';
 import type { FromControl, ToControl } from './control/messages.ts';
@@ -19,7 +20,10 @@ import { CommandRelay } from './command-relay.ts';
 import { type Keeper, keep } from './keeper.ts';
 import { engineSpecs, type NodePlan } from './plan.ts';
 
-/** A graceful stop takes at most this long; then what still runs is killed. */
+/**
+ * A graceful stop takes at most this long, since it began or since the caches of an engine have last become emptier; then what
+ * still runs is killed.
+ */
 export const STOP_MS_MAX = 10_000;
 /** Of which engines may use this much to drain, so that they can still end by themselves. */
 const DRAIN_MS_MAX = 8_000;
@@ -36,6 +40,8 @@ export interface SupervisorOptions {
   readonly createPartnerRouter: (options: PartnerRouterOptions) => PartnerRouter;
   /** A long step at the start, allocation of an image. */
   readonly onProgress: (device: string, done: number, total: number) => void;
+  /** While the node stops: an engine's caches have so many bytes to write out, which takes about so many milliseconds. */
+  readonly onWritingOut: OnWritingOut;
 }
 
 export interface Started {
@@ -60,6 +66,8 @@ interface Slot {
   readonly spec: EngineSpec;
   keeper: Keeper | undefined;
   ready: boolean;
+  /** Bytes that its caches had to write out when it last told. */
+  toWriteOut: number;
 }
 
 export function createSupervisor(options: SupervisorOptions): Supervisor {
@@ -75,6 +83,9 @@ class NodeSupervisor implements Supervisor {
   #partnerRouter: PartnerRouter | undefined;
   #relay: CommandRelay | undefined;
   #stopping: Promise<boolean> | undefined;
+  /** Kills what does not stop. */
+  #stopBound: Timer | undefined;
+  #hasKilled = false;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
@@ -127,13 +138,9 @@ class NodeSupervisor implements Supervisor {
   }
 
   async #stopInOrder(): Promise<boolean> {
-    const { clock, trace } = this.#options;
+    const { trace } = this.#options;
     trace('info', 'node.stopping');
-    let killed = false;
-    const bound = clock.after(STOP_MS_MAX, () => {
-      killed = true;
-      this.kill();
-    });
+    this.#boundStop();
     await Promise.all(this.#listeners.map((listener) => listener.close()));
     this.#router?.stop();
     this.#partnerRouter?.stop();
@@ -142,9 +149,19 @@ class NodeSupervisor implements Supervisor {
     await Promise.all(this.#slots.map((slot) => end(slot.keeper, drain)));
     const stop: ToControl = { kind: 'stop' };
     await end(this.#control, stop);
-    bound.cancel();
+    this.#stopBound?.cancel();
+    const killed = this.#hasKilled;
     trace(killed ? 'error' : 'info', 'node.stopped', { killed });
     return !killed;
+  }
+
+  /** From now on. */
+  #boundStop(): void {
+    this.#stopBound?.cancel();
+    this.#stopBound = this.#options.clock.after(STOP_MS_MAX, () => {
+      this.#hasKilled = true;
+      this.kill();
+    });
   }
 
   #children(): readonly Child[] {
@@ -198,7 +215,7 @@ class NodeSupervisor implements Supervisor {
   /** Resolves when each engine is ready, or with the first fault. */
   #startEngines(specs: readonly EngineSpec[]): Promise<StartFault | undefined> {
     return new Promise((resolve) => {
-      this.#slots = specs.map((spec) => ({ spec, keeper: undefined, ready: false }));
+      this.#slots = specs.map((spec) => ({ spec, keeper: undefined, ready: false, toWriteOut: Infinity }));
       const settle = (fault: StartFault | undefined): void => {
         if (fault !== undefined || this.#slots.every((slot) => slot.ready)) resolve(fault);
       };
@@ -235,7 +252,7 @@ class NodeSupervisor implements Supervisor {
   }
 
   #fromEngine(slot: Slot, message: FromEngine, settle: (fault: StartFault | undefined) => void): void {
-    const { trace, onProgress } = this.#options;
+    const { trace, onProgress, onWritingOut } = this.#options;
     switch (message.kind) {
       case 'progress':
         onProgress(message.device, message.done, message.total);
@@ -257,6 +274,11 @@ class NodeSupervisor implements Supervisor {
         return;
       case 'answer':
         this.#relay?.answered(message.id, message.answer);
+        return;
+      case 'writingOut':
+        if (message.bytes < slot.toWriteOut && !this.#hasKilled) this.#boundStop();
+        slot.toWriteOut = message.bytes;
+        onWritingOut(message.bytes, message.forecastMs);
         return;
       case 'drained':
         trace('info', 'engine.drained', { index: slot.spec.engine });

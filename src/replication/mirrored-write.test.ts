@@ -328,6 +328,25 @@ test('write-back: a flush waits for what a member holds and has not given to its
   assert.deepEqual([flushed, set.of(1).store.calls], [[true], ['write 0+1 cached', 'flush']]);
 });
 
+test('write-back: what is everywhere and waits for its store is pending when the configuration ends', async () => {
+  const set = new ReplicaSet(2).install(1, { policy: 'back' });
+  const { replica, store } = set.of(1);
+  store.hold((call) => call.startsWith('read'));
+  set.read(1, 0);
+  const written = set.write(2, 0, 6);
+  await set.deliverAll();
+  assert.deepEqual([written, store.held], [['done'], ['read 0+1']]);
+  for (const { replica: each } of set.nodes.values()) each.seal();
+  const pending = replica.pending();
+  assert.equal(pending.length, 1);
+  await store.letAll();
+  for (const { replica: each } of set.nodes.values()) {
+    await each.quiesce();
+    assert.ok((await each.accept(2, pending)).ok);
+  }
+  assert.deepEqual([store.blocks[0], set.of(2).store.blocks[0]], [6, 6]);
+});
+
 test('what a configuration finishes is pending until that is installed: the next one may have to finish it', async () => {
   const set = new ReplicaSet(2).install(1);
   set.write(1, 0, 6);

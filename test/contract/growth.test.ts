@@ -112,6 +112,19 @@ test('a file that somebody has cut short does not grow over what it has lost', a
   await disk.close();
 });
 
+test('a cache whose medium cannot be flushed says that what was written before may be lost, too', async () => {
+  const disk = new MemoryDisk(BLOCKS * BLOCK);
+  const below = await flat(disk);
+  const device = createCache({ below, clock: systemClock, mode: 'back', memory: MEMORY_MIN });
+  await expectOk(device.write(110, [filled(1, 7)], 'cached'));
+  disk.flushFails = true;
+  assert.equal((await expectFault(device.grow(2 * BLOCKS, 100))).kind, 'flushFailed');
+  disk.flushFails = false;
+  await expectOk(device.grow(2 * BLOCKS, 100));
+  assert.deepEqual(await readAll(device, 110, 1), filled(1, 0));
+  await device.close();
+});
+
 test('a read-only store stays as it is, and says so', async () => {
   const disk = new MemoryDisk(BLOCKS * BLOCK);
   disk.readOnly = true;

@@ -29,6 +29,8 @@ export interface ClusterNode {
   readonly url: string;
   readonly image: string;
   readonly stateDirectory: string;
+  /** Lines of its log since it was started again. */
+  readonly log: readonly string[];
   kill(): void;
   /** In order. */
   stop(): Promise<void>;
@@ -41,11 +43,26 @@ export interface MirrorStatus {
   readonly members: readonly number[];
 }
 
+export interface CacheStatus {
+  readonly mode: string;
+  readonly memory: number;
+  readonly dirty: number;
+  readonly hits: number;
+  readonly destaged: number;
+}
+
+interface DeviceStatus {
+  readonly cache?: CacheStatus;
+  readonly mirror: MirrorStatus;
+}
+
 export interface Cluster extends AsyncDisposable {
   /** With a copy. */
   readonly nodes: readonly ClusterNode[];
   /** Of its only device, as the node says; undefined when it does not answer. */
   status(node: ClusterNode): Promise<MirrorStatus | undefined>;
+  /** Likewise, of the cache of the node's copy. */
+  cache(node: ClusterNode): Promise<CacheStatus | undefined>;
   /** Answers when all that `names` say they serve with so many members; fails when that takes too long. */
   together(nodes: readonly ClusterNode[], members: number): Promise<void>;
 }
@@ -61,20 +78,22 @@ export async function startCluster(first: string, words: readonly string[]): Pro
   const nodes = lines
     .filter(({ target }) => target !== undefined)
     .map((node) => nodeOf(directory, node, restarted));
-  const status = async (node: ClusterNode): Promise<MirrorStatus | undefined> => {
+  const device = async (node: ClusterNode): Promise<DeviceStatus | undefined> => {
     try {
       const { stdout } = await run(PROGRAM, ['status', '--state', node.stateDirectory, '--json']);
       const { engines } = JSON.parse(stdout) as {
-        engines: readonly { devices: readonly { mirror: MirrorStatus }[] }[];
+        engines: readonly { devices: readonly DeviceStatus[] }[];
       };
-      return engines[0]?.devices[0]?.mirror;
+      return engines[0]?.devices[0];
     } catch {
       return undefined;
     }
   };
+  const status = async (node: ClusterNode): Promise<MirrorStatus | undefined> => (await device(node))?.mirror;
   return {
     nodes,
     status,
+    cache: async (node) => (await device(node))?.cache,
     async together(wanted, members) {
       const until = performance.now() + READY_MS_MAX;
       let since = Infinity;
@@ -97,12 +116,16 @@ export async function startCluster(first: string, words: readonly string[]): Pro
 
 function nodeOf(directory: string, line: NodeLine, restarted: ChildProcess[]): ClusterNode {
   let pids = line.pids;
+  let log: string[] = [];
   const { name, portals, target } = line;
   return {
     name,
     url: `iscsi://${portals[0]!.replace(':3260', '')}/${target}/0`,
     image: join(directory, name, 'disk1.img'),
     stateDirectory: join(directory, name, 'state'),
+    get log() {
+      return log;
+    },
     kill: () => {
       for (const pid of pids) process.kill(pid, 'SIGKILL');
     },
@@ -119,6 +142,9 @@ function nodeOf(directory: string, line: NodeLine, restarted: ChildProcess[]): C
         stdio: ['ignore', 'pipe', 'pipe'],
       });
       restarted.push(child);
+      const lines: string[] = [];
+      log = lines;
+      createInterface({ input: child.stderr }).on('line', (text) => lines.push(text));
       ({ pids } = JSON.parse(await firstLine(child)) as NodeLine);
     },
   };

@@ -5,40 +5,19 @@
  */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { open, readFile, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { type ClusterNode, startCluster } from './cluster.ts';
+import { expectEqual, io, ioAfterLoss } from './qemu-io.ts';
 
 const run = promisify(execFile);
 const PROGRAM = resolve(import.meta.dirname, '../../bin/lockstep');
 const LIMIT_MS = 120_000;
 const COMMAND_MS_MAX = 20_000;
-/** Takes three seconds; a busy machine gets more. */
-const TAKEOVER_MS_MAX = 15_000;
 const SIZE = '64M';
 const PIECE = 1024 * 1024;
-
-/** Runs commands of qemu-io; one that fails, or does not find the pattern, fails the test. */
-async function io({ url }: ClusterNode, ...commands: readonly string[]): Promise<void> {
-  const words = commands.flatMap((command) => ['-c', command]);
-  const { stdout } = await run('qemu-io', ['-f', 'raw', ...words, url], { timeout: COMMAND_MS_MAX });
-  assert.doesNotMatch(stdout, /failed|error/i, stdout);
-}
-
-/** The other node is gone: QEMU's initiator has one path and asks again, where others would wait. */
-async function ioAfterLoss(node: ClusterNode, ...commands: readonly string[]): Promise<void> {
-  const until = performance.now() + TAKEOVER_MS_MAX;
-  for (;;) {
-    try {
-      await io(node, ...commands);
-      return;
-    } catch (error) {
-      if (performance.now() > until) throw error;
-    }
-  }
-}
 
 interface LinkLine {
   readonly roundTripMs?: number;
@@ -66,17 +45,6 @@ async function withoutCertificates({ image }: ClusterNode): Promise<string> {
     mode: 0o600,
   });
   return file;
-}
-
-async function expectEqual(a: ClusterNode, b: ClusterNode): Promise<void> {
-  const [first, second] = await Promise.all([open(a.image), open(b.image)]);
-  const { size } = await first.stat();
-  const [left, right] = [Buffer.alloc(PIECE), Buffer.alloc(PIECE)];
-  for (let at = 0; at < size; at += PIECE) {
-    await Promise.all([first.read(left, 0, PIECE, at), second.read(right, 0, PIECE, at)]);
-    assert.ok(left.equals(right), `the copies differ between ${at} and ${at + PIECE}`);
-  }
-  await Promise.all([first.close(), second.close()]);
 }
 
 test('what is written through one of two nodes is read through the other, whichever of them is killed', {

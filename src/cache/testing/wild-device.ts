@@ -163,6 +163,12 @@ export class WildDevice implements GrowableDevice {
     return left;
   }
 
+  /** Opened anew: what it shows now is what it has. */
+  reopen(): void {
+    assert(this.calls.length === 0, 'nothing is under way when it is opened anew');
+    this.#versions.clear();
+  }
+
   #call(name: string, changes: readonly Extent[], end: Call['end']): void {
     const overlap = (a: Extent, b: Extent): boolean => a.lba < b.lba + b.blocks && b.lba < a.lba + a.blocks;
     for (const call of this.calls)

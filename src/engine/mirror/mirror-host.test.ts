@@ -39,6 +39,7 @@ async function hostAlone(
   store: GrowableDevice,
   dropped: string[],
   reopen: () => Promise<Result<void, string>> = () => Promise.resolve(ok(undefined)),
+  letGo: () => Promise<void> = () => Promise.resolve(),
 ) {
   const records = new CutDisk(SUPERBLOCK_FILE_LENGTH + journalLength(BLOCKS, BLOCK, 2));
   const identity = {
@@ -68,6 +69,7 @@ async function hostAlone(
     blockCount: BLOCKS,
     records,
     served,
+    letGo,
     reopen,
     votes: undefined,
     ports: {
@@ -134,7 +136,13 @@ test('a copy whose disks cannot be opened again is tried until they can', async 
   let tries = 0;
   const reopen = (): Promise<Result<void, string>> =>
     Promise.resolve(++tries < 3 ? fail('EIO') : ok(undefined));
-  const { host, served } = await hostAlone(clock, store, [], reopen);
+  let [isLetGo, votesOn] = [(): void => assert.fail('not yet'), false];
+  const letGo = (): Promise<void> => {
+    assert.equal(tries, 0, 'the disks are those of before');
+    votesOn = host.state?.role === 'failed';
+    return new Promise((resolve) => (isLetGo = resolve));
+  };
+  const { host, served } = await hostAlone(clock, store, [], reopen, letGo);
   assert.ok((await host.start()).ok);
   await wait(clock, 3000);
 
@@ -144,6 +152,9 @@ test('a copy whose disks cannot be opened again is tried until they can', async 
   state.isStuck = false;
   state.letGo();
   await wait(clock, 4000);
+  assert.deepEqual([tries, votesOn], [0, true], 'its cache is waited for, and the node is there meanwhile');
+  isLetGo();
+  await wait(clock, 100);
   assert.equal(tries, 1);
   assert.equal(host.failure, 'it could not be opened again: EIO');
   await wait(clock, 40_000);

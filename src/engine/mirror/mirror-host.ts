@@ -48,6 +48,8 @@ export interface MirrorHostOptions {
   readonly blockCount: number;
   /** Superblock and journal. */
   readonly records: Disk;
+  /** What is in memory only of the copy goes to its disk, as far as that takes it; then nothing is under way there. */
+  letGo(): Promise<void>;
   /** Opens the disks beneath both again, after the copy has failed; the fault is a clause for people. */
   reopen(): Promise<Result<void, string>>;
   readonly votes: VoteStore | undefined;
@@ -261,6 +263,7 @@ export class MirrorHost {
     if (running === undefined || this.#isStopping) return;
     const { events } = this.#options.ports;
     await running.node.settled();
+    await this.#options.letGo();
     if (this.#isStopping) return;
     this.#detach();
     events.dropSessions('the copy of this node is opened again');

@@ -4,7 +4,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { DemoOptions } from '../demo/plan.ts';
 import { type FaultName, PROCESS_FAULTS } from '../drill/faults.ts';
 import type { DrillOptions } from '../drill/options.ts';
-import { json, logLevel, sector, size, wholeNumber } from './options.ts';
+import { cacheChoice, json, logLevel, sector, size, wholeNumber } from './options.ts';
 import type { Common } from './program.ts';
 
 export interface ClusterActions {
@@ -57,6 +57,7 @@ function demoCommand(program: Command, actions: ClusterActions): void {
     .addOption(strategy())
     .option('--size <size>', 'size of the device', size, 2 ** 30)
     .option('--sector <bytes>', 'its logical block length: 512 or 4096', sector, 512)
+    .addOption(cache())
     .option('--dir <directory>', 'where everything is kept', '.lockstep/demo')
     .option('--address <address>', 'of the first node; the others have the next ones', '127.0.0.1')
     .option('--portal-port <port>', 'for initiators', wholeNumber(1, PORT_MAX), 3260)
@@ -100,6 +101,7 @@ function drillCommand(program: Command, actions: ClusterActions): void {
         .default('mixed'),
     )
     .option('--sector <bytes>', 'logical block length of the device: 512 or 4096', sector, 4096)
+    .addOption(cache())
     .option('--seed <number>', 'of the load', wholeNumber(0, Number.MAX_SAFE_INTEGER), 1)
     .option(
       '--dir <directory>',
@@ -121,6 +123,15 @@ function faultNames(text: string): FaultName[] {
     if (known === undefined) throw new InvalidArgumentError(`write some of ${PROCESS_FAULTS.join(',')}.`);
     return known;
   });
+}
+
+function cache(): Option {
+  return new Option(
+    '--cache <choice>',
+    'memory over each copy: wb:SIZE answers writes from there, wt:SIZE keeps blocks for readers',
+  )
+    .argParser(cacheChoice)
+    .default(cacheChoice('none'), 'none');
 }
 
 function strategy(): Option {

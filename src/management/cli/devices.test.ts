@@ -58,6 +58,7 @@ const device: DeviceStatistics = {
   writes: 0,
   bytesRead: 0,
   bytesWritten: 0,
+  cache: undefined,
   mirror,
 };
 

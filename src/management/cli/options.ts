@@ -2,7 +2,8 @@
 
 import { InvalidArgumentError, Option } from 'commander';
 import { parseSize } from '../../base/units.ts';
-import type { BlockLength } from '../../ports/block-device.ts';
+import type { BlockLength, WriteCache } from '../../ports/block-device.ts';
+import { CACHE_BYTES_MIN } from '../config/schema.ts';
 
 const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 
@@ -10,6 +11,28 @@ export function size(text: string): number {
   const bytes = parseSize(text);
   if (!bytes.ok) throw new InvalidArgumentError(`${bytes.fault.why}.`);
   return bytes.value;
+}
+
+/** Of a cache. */
+export function cacheSize(text: string): number {
+  const bytes = size(text);
+  if (bytes >= CACHE_BYTES_MIN) return bytes;
+  throw new InvalidArgumentError('the smallest cache has 1M.');
+}
+
+export interface CacheChoice {
+  readonly writeCache: WriteCache;
+  /** Bytes of memory; 0: no cache. */
+  readonly cache: number;
+}
+
+/** 'wb:128M', 'wt:128M' or 'none'. */
+export function cacheChoice(text: string): CacheChoice {
+  if (text === 'none') return { writeCache: 'through', cache: 0 };
+  const [mode, rest] = text.split(':', 2);
+  if ((mode === 'wb' || mode === 'wt') && rest !== undefined)
+    return { writeCache: mode === 'wb' ? 'back' : 'through', cache: cacheSize(rest) };
+  throw new InvalidArgumentError('write wb:SIZE for write-back, wt:SIZE for write-through, or none.');
 }
 
 export function sizes(text: string, former: readonly number[] | undefined): number[] {

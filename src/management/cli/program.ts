@@ -6,7 +6,7 @@ import { DEFAULT_PORTAL, type ExportOptions } from '../export-plan.ts';
 import { type ClusterActions, clusterCommands } from './cluster-commands.ts';
 import { type DeviceActions, deviceCommands } from './device-commands.ts';
 import { type NodeActions, nodeCommands } from './node-commands.ts';
-import { json, list, logLevel, sector, size, sizes, wholeNumber } from './options.ts';
+import { cacheSize, json, list, logLevel, sector, size, sizes, wholeNumber } from './options.ts';
 
 export interface Common {
   readonly json?: boolean;
@@ -82,11 +82,9 @@ function exportCommand(program: Command, actions: Actions): void {
     .option('--removable', 'a medium that initiators can eject')
     .addOption(new Option('--thin', 'create a sparse FILE (default)').conflicts('thick'))
     .option('--thick', 'allocate all of a FILE that is created')
-    .addOption(
-      new Option('--write-cache <mode>', 'when a write is acknowledged: on the medium, or before')
-        .choices(['through', 'back'])
-        .default('through'),
-    )
+    .addOption(writeCache())
+    .option('--cache <size>', 'memory that keeps blocks of each FILE (default: none)', cacheSize)
+    .addOption(powerProtected())
     .option(
       '--chap <user:secret>',
       'who may log in; again for more. Other users of this machine can see arguments: prefer --chap-file',
@@ -124,6 +122,19 @@ ${EXIT_STATUS}`,
     .action((files: string[], options: ExportFlags) =>
       actions.export(files, { ...options, provisioning: options.thick === true ? 'thick' : 'thin' }),
     );
+}
+
+function writeCache(): Option {
+  return new Option('--write-cache <mode>', 'when a write is acknowledged: on the medium, or before')
+    .choices(['through', 'back'])
+    .default('through');
+}
+
+function powerProtected(): Option {
+  return new Option(
+    '--power-protected',
+    'confirms an uninterruptible power supply, for --write-cache back with --cache',
+  );
 }
 
 type ExportFlags = ExportOptions & Common & { readonly thick?: boolean; readonly state?: string };

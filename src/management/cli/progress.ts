@@ -1,4 +1,4 @@
-/** A bar on the terminal for long steps; silent when standard error is no terminal. */
+/** What long steps tell on standard error: a bar on the terminal for long steps; sentences when a node stops. */
 
 import { Presets, SingleBar } from 'cli-progress';
 import { formatSize } from '../../base/units.ts';
@@ -32,4 +32,10 @@ export function createProgress(): Progress {
     },
     stop: () => bar?.stop(),
   };
+}
+
+/** `forecastMs`: as far as it is known. */
+export function tellWritingOut(bytes: number, forecastMs: number | undefined): void {
+  const left = forecastMs === undefined ? '' : `, about ${Math.ceil(forecastMs / 1000)} s`;
+  process.stderr.write(`lockstep: writing out caches: ${formatSize(bytes)} left${left}\n`);
 }

@@ -63,6 +63,7 @@ function planOf(text: string): Result<NodePlan, readonly ConfigFault[]> {
     nodeId: 'node',
     startId: 'start',
     isVirtualMachine: false,
+    memory: 2 ** 34,
   });
 }
 
@@ -140,6 +141,12 @@ const mistakes: readonly (readonly [title: string, from: string | RegExp, to: st
     ['isolation by majority', 'witness', 'isolation = "continue"\nwitness', /a majority needs no such rule/],
     ['a ragged size', 'size = "1G"', 'size = "1000001"', /no multiple of the sector length 512/],
     ['an unsafe cache', 'size = "1G"', 'size = "1G"\nwrite_cache = "back"', /power_protected = true/],
+    [
+      'more cache than memory',
+      'size = "1G"',
+      'size = "1G"\ncache = "14G"',
+      /caches take 14 GiB, and at most 12.8 GiB may be taken/,
+    ],
     ['a bad link', 'kind = "heartbeat"', 'kind = "beat"', /write one of "sync", "heartbeat"/],
     ['a number too large', 'node = 3', 'node = 15', /the largest number of a node is 14/],
   ];
@@ -156,4 +163,13 @@ test('refused: a mirrored device behind two targets', () => {
   const plan = planOf(GOOD + second);
   assert.ok(!plan.ok);
   assert.match(formatFaults('file', plan.fault), /behind one target on each node/);
+});
+
+test('the cache of a mirrored copy is part of the plan', () => {
+  const lines = 'size = "1G"\ncache = "2G"\nwrite_cache = "back"\npower_protected = true';
+  const plan = planOf(GOOD.replace('size = "1G"', lines));
+  assert.ok(plan.ok);
+  const [device] = plan.value.devices;
+  assert.ok(device?.kind === 'mirror');
+  assert.deepEqual([device.cacheMemory, device.writeCache], [2 ** 31, 'back']);
 });

@@ -22,10 +22,12 @@ function planOf(text: string, directory = '/srv'): Result<NodePlan, readonly Con
     nodeId: 'node',
     startId: 'start',
     isVirtualMachine: false,
+    memory: 2 ** 34,
   });
 }
 
 const DISK = '[[device]]\nname = "d"\nkind = "ram"\nsize = "1M"\n';
+const FILE = '[[device]]\nname = "f"\nkind = "file"\npath = "f.img"\n';
 const OPEN = 'allow = ["*"]\n';
 const PORTAL = '[[portal]]\naddress = "192.0.2.9:3260"\n';
 
@@ -55,6 +57,18 @@ const mistakes: readonly (readonly [title: string, text: string, complaint: RegE
   ['a tiny size', '[[device]]\nname = "d"\nkind = "ram"\nsize = "1K"\n', /the smallest size is 4096/],
   ['a bad sector', `${DISK}sector = 520\n`, /sector = 520: write 512 or 4096/],
   ['a bad cache mode', `${DISK}write_cache = "on"\n`, /write one of "through", "back"/],
+  ['a tiny cache', `${FILE}cache = "512K"\n`, /"f": cache = "512K": the smallest size is 1M/],
+  ['a cache of a RAM disk', `${DISK}cache = "1M"\n`, /\[\[device\]\] 1 "d": cache: there is no such key/],
+  [
+    'an unsafe cache',
+    `${FILE}cache = "1M"\nwrite_cache = "back"\n`,
+    /"f": write_cache = "back" with a cache .* power_protected = true/,
+  ],
+  [
+    'caches that do not fit',
+    `${FILE}cache = "12G"\n${DISK.replace('"1M"', '"1G"')}`,
+    /\[\[device\]\] cache: caches take 12 GiB and disks in memory 1 GiB, and at most 12.8 GiB may be taken, 80 % of/,
+  ],
   ['a bad device name', DISK.replace('"d"', '"d d"'), /a device name has up to 64 letters/],
   ['two devices of a name', `${DISK}${DISK}`, /\[\[device\]\] name: "d" stands here twice/],
   ['a target without name', `[[target]]\n${OPEN}`, /write an alias, from which the iSCSI name is made/],
@@ -169,6 +183,22 @@ chap.users = [{ user = "u", secret = "0123456789ab" }]
   assert.equal(targets[1]!.allow, undefined);
   assert.deepEqual(targets[1]!.chap?.users, [{ user: 'u', secret: '0123456789ab' }]);
   assert.notEqual(targets[0]!.relativeTargetPort, targets[1]!.relativeTargetPort);
+});
+
+test('a cache is part of the plan, and written back to only with protected power', () => {
+  const rest = `${PORTAL}[[target]]\nalias = "a"\nluns = [{ device = "f" }]\n${OPEN}`;
+  const cases = [
+    ['', 0, 'through'],
+    ['cache = "128M"\n', 2 ** 27, 'through'],
+    ['cache = "128M"\nwrite_cache = "back"\npower_protected = true\n', 2 ** 27, 'back'],
+  ] as const;
+  for (const [lines, cacheMemory, writeCache] of cases) {
+    const plan = planOf(`${FILE}${lines}${rest}`);
+    assert.ok(plan.ok);
+    const [device] = plan.value.devices;
+    assert.ok(device?.kind === 'file');
+    assert.deepEqual([device.cacheMemory, device.writeCache], [cacheMemory, writeCache]);
+  }
 });
 
 test('a device keeps its identity, and no two devices share one', () => {

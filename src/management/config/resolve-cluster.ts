@@ -105,6 +105,7 @@ export function mirrorOf(
     recordsPath: recordsPathOf(table, context),
     site,
     journal: table.journal,
+    cacheMemory: table.cache,
     asksStore: asksStore(site),
   };
 }

@@ -7,6 +7,7 @@ import { readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { fail, ok, type Result } from '../../base/result.ts';
 import type { ChapSpec, Credentials, DeviceSpec, LunSpec, TargetSpec } from '../../engine/spec.ts';
+import { faultOfCaches } from '../cache-budget.ts';
 import { type ClusterPlan, identityOf, type NodePlan, PORTAL_GROUP_TAG } from '../plan.ts';
 import { type ConfigFault, reasonOf } from './load.ts';
 import { hostName, nameFromAlias } from './names.ts';
@@ -37,6 +38,8 @@ export interface ResolveOptions {
   readonly nodeId: string;
   /** The host of this machine may stop it, clock and all. */
   readonly isVirtualMachine: boolean;
+  /** Bytes that all programs on this machine together may use. */
+  readonly memory: number;
   /** Different with each start: a RAM disk that is empty again is another disk. */
   readonly startId: string;
 }
@@ -78,6 +81,8 @@ export function resolveConfig(
   const devices = served.flatMap((table) => deviceOf(table, options, cluster, context) ?? []);
   const witnesses = witnessed.flatMap((table) => witnessOf(table, cluster, context) ?? []);
   mirroredTargets(config, faults);
+  const unfit = faultOfCaches(devices, options.memory);
+  if (unfit !== undefined) faults.push({ place: '[[device]] cache', message: unfit });
   if (faults.length > 0) return fail(faults);
   return ok({
     name: node,
@@ -109,7 +114,19 @@ function deviceOf(
   const volatile = table.kind === 'ram' && table.serial === undefined ? [options.startId] : [];
   const common = commonOf(table, identityOf([...seed, ...volatile], table.serial));
   if (table.kind === 'ram') return { ...common, kind: 'ram', length: table.size };
-  return { ...common, kind: 'file', path: path.resolve(options.directory, table.path), length: table.size };
+  if (table.cache > 0 && table.write_cache === 'back' && !table.power_protected)
+    context.faults.push({
+      place: `[[device]] "${table.name}"`,
+      message:
+        'write_cache = "back" with a cache acknowledges writes that only memory has: with an uninterruptible power supply, confirm that by power_protected = true; otherwise leave it at "through"',
+    });
+  return {
+    ...common,
+    kind: 'file',
+    path: path.resolve(options.directory, table.path),
+    length: table.size,
+    cacheMemory: table.cache,
+  };
 }
 
 function commonOf(table: DeviceTable, identity: DeviceSpec['identity']) {

@@ -21,6 +21,8 @@ const PARTNERS_MAX = 14;
 const COPIES_MAX = 4;
 /** Read-only media and rescue systems use small ones; a disk below this is a mistake. */
 const SIZE_BYTES_MIN = 4096;
+/** Smaller ones only cost. */
+export const CACHE_BYTES_MIN = 2 ** 20;
 
 const text = (what: string) => z.string({ error: `write ${what} in quotes` }).min(1, `${what} is empty`);
 
@@ -29,20 +31,20 @@ const flag = z.boolean({ error: 'write true or false' });
 const oneOf = <const T extends readonly [string, ...string[]]>(values: T) =>
   z.enum(values, { error: `write one of ${values.map((value) => `"${value}"`).join(', ')}` });
 
-const size = z
-  .union([z.string(), z.number()], { error: 'write a size such as "512M" or "10G"' })
-  .transform((value, context) => {
-    const bytes = parseSize(String(value));
-    if (!bytes.ok) context.issues.push({ code: 'custom', message: bytes.fault.why, input: value });
-    else if (bytes.value < SIZE_BYTES_MIN) {
-      context.issues.push({
-        code: 'custom',
-        message: `the smallest size is ${SIZE_BYTES_MIN}`,
-        input: value,
-      });
-    }
-    return bytes.ok ? bytes.value : 0;
-  });
+/** `smallest`: as people write it. */
+const sizeFrom = (bytesMin: number, smallest: string) =>
+  z
+    .union([z.string(), z.number()], { error: 'write a size such as "512M" or "10G"' })
+    .transform((value, context) => {
+      const bytes = parseSize(String(value));
+      if (!bytes.ok) context.issues.push({ code: 'custom', message: bytes.fault.why, input: value });
+      else if (bytes.value < bytesMin) {
+        context.issues.push({ code: 'custom', message: `the smallest size is ${smallest}`, input: value });
+      }
+      return bytes.ok ? bytes.value : 0;
+    });
+
+const size = sizeFrom(SIZE_BYTES_MIN, String(SIZE_BYTES_MIN));
 
 /** A witness that is no node has the last number. */
 const NODES_MAX = NODE_NUMBER_MAX - 1;
@@ -99,6 +101,12 @@ const common = {
   serial: serial.optional(),
 };
 
+/** Of what lies on a medium. */
+const cached = {
+  cache: sizeFrom(CACHE_BYTES_MIN, '1M').default(0),
+  power_protected: flag.default(false),
+};
+
 const mirror = {
   id: text('an identifier').regex(/^[0-9a-f]{32}$/, 'write 32 hexadecimal digits, the same on all nodes'),
   path: text('a path').optional(),
@@ -112,15 +120,20 @@ const mirror = {
   isolation: oneOf(['arbitrate', 'suspend-low', 'continue']).optional(),
   witness: text('the name of a node, "share" or "etcd"').optional(),
   journal: oneOf(['continuous', 'failure', 'ram']).default('continuous'),
-  power_protected: flag.default(false),
 };
 
 const device = z.discriminatedUnion(
   'kind',
   [
-    z.strictObject({ ...common, kind: z.literal('file'), path: text('a path'), size: size.optional() }),
+    z.strictObject({
+      ...common,
+      ...cached,
+      kind: z.literal('file'),
+      path: text('a path'),
+      size: size.optional(),
+    }),
     z.strictObject({ ...common, kind: z.literal('ram'), size }),
-    z.strictObject({ ...common, kind: z.literal('mirror'), ...mirror }),
+    z.strictObject({ ...common, ...cached, kind: z.literal('mirror'), ...mirror }),
   ],
   { error: 'write kind = "mirror", kind = "file" or kind = "ram"' },
 );

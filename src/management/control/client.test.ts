@@ -1,7 +1,7 @@
 // Goal: what a node says of its part in a mirror is told in words.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { DeviceStatistics, MirrorStatistics } from '../../engine/statistics.ts';
+import type { CacheStatistics, DeviceStatistics, MirrorStatistics } from '../../engine/statistics.ts';
 import { formatStatus } from './client.ts';
 
 const MIRROR: MirrorStatistics = {
@@ -34,9 +34,10 @@ const DEVICE: Omit<DeviceStatistics, 'mirror'> = {
   writes: 0,
   bytesRead: 0,
   bytesWritten: 0,
+  cache: undefined,
 };
 
-function said(mirror: MirrorStatistics): string {
+function said(mirror: MirrorStatistics, cache?: CacheStatistics): string {
   return formatStatus({
     node: 'alpha',
     pid: 1,
@@ -47,7 +48,7 @@ function said(mirror: MirrorStatistics): string {
         engine: 0,
         pid: 1,
         sessions: [],
-        devices: [{ ...DEVICE, mirror }],
+        devices: [{ ...DEVICE, cache, mirror }],
         witnessed: [{ name: 'disk2', mirror: { ...MIRROR, role: 'witness', isServing: false } }],
       },
     ],
@@ -67,4 +68,37 @@ test('how far a resync is, and why a copy takes no part', () => {
   assert.match(text, /being brought up to date: 3\n/);
   assert.match(text, /node 3: 60 % brought up to date, 4 s left/);
   assert.match(text, /this copy has failed: the disk has stopped answering/);
+});
+
+test('what a cache holds, what it has saved, and what it still has to write out', () => {
+  const cache: CacheStatistics = {
+    mode: 'back',
+    memory: 2 ** 27,
+    used: 2 ** 26,
+    dirty: 0,
+    hits: 0,
+    misses: 0,
+    destaged: 0,
+    flushForecastMs: 0,
+    fault: undefined,
+  };
+  assert.doesNotMatch(said(MIRROR), /cache/);
+  const idle = said(MIRROR, cache);
+  assert.match(idle, /cache: write-back, 64 MiB of 128 MiB used, nothing was read yet\n/);
+  assert.doesNotMatch(idle, /written out/);
+  const fault = 'there is no space for block 7';
+  const busy = {
+    ...cache,
+    mode: 'through',
+    dirty: 2 ** 20,
+    hits: 3,
+    misses: 1,
+    destaged: 2 ** 22,
+    fault,
+  } as const;
+  const text = said(MIRROR, { ...busy, flushForecastMs: 1200 });
+  assert.match(text, /cache: write-through, .* used, 75 % of reads found\n/);
+  assert.match(text, /to be written out: 1 MiB \(about 2 s\); written out later so far: 4 MiB\n/);
+  assert.match(text, /the cache cannot be written out: there is no space for block 7\n/);
+  assert.match(said(MIRROR, { ...busy, flushForecastMs: undefined }), /to be written out: 1 MiB;/);
 });

@@ -4,7 +4,7 @@ import net from 'node:net';
 import path from 'node:path';
 import { fail, ok, type Result } from '../../base/result.ts';
 import { formatSize } from '../../base/units.ts';
-import type { MirrorStatistics } from '../../engine/statistics.ts';
+import type { CacheStatistics, MirrorStatistics } from '../../engine/statistics.ts';
 import type { DeviceAnswer, DeviceCommand } from '../../engine/device-commands.ts';
 import { ask } from './exchange.ts';
 import type { Question } from './messages.ts';
@@ -64,11 +64,28 @@ export function formatStatus(status: NodeStatus): string {
       `  naa.${device.naa}`,
       `  read ${formatSize(device.bytesRead)} in ${device.reads}, written ${formatSize(device.bytesWritten)} in ${device.writes}`,
     );
+    if (device.cache !== undefined) lines.push(...cacheLines(device.cache));
     if (device.mirror !== undefined) lines.push(...mirrorLines(device.mirror));
   }
   for (const { name, mirror } of status.engines.flatMap((engine) => engine.witnessed))
     lines.push(`Witness   of ${name}`, ...mirrorLines(mirror));
   return `${lines.join('\n')}\n`;
+}
+
+function cacheLines(cache: CacheStatistics): string[] {
+  const { mode, memory, used, dirty, hits, misses, destaged, flushForecastMs, fault } = cache;
+  const asked = hits + misses;
+  const found = asked === 0 ? 'nothing was read yet' : `${Math.round((100 * hits) / asked)} % of reads found`;
+  const lines = [`  cache: write-${mode}, ${formatSize(used)} of ${formatSize(memory)} used, ${found}`];
+  if (dirty + destaged > 0) {
+    const left =
+      dirty === 0 || flushForecastMs === undefined ? '' : ` (about ${Math.ceil(flushForecastMs / 1000)} s)`;
+    lines.push(
+      `  to be written out: ${formatSize(dirty)}${left}; written out later so far: ${formatSize(destaged)}`,
+    );
+  }
+  if (fault !== undefined) lines.push(`  the cache cannot be written out: ${fault}`);
+  return lines;
 }
 
 /** Nodes are told by their numbers. */

@@ -10,6 +10,7 @@ import path from 'node:path';
 import { stringify } from 'smol-toml';
 import { fail, ok, type Result } from '../../base/result.ts';
 import type { BlockLength } from '../../ports/block-device.ts';
+import type { CacheChoice } from '../cli/options.ts';
 import { initCluster, issueNodeCertificate } from '../certificates.ts';
 
 export interface DemoOptions {
@@ -20,6 +21,8 @@ export interface DemoOptions {
   readonly size: number;
   /** Its logical block length. */
   readonly sector: BlockLength;
+  /** Of each node's copy. */
+  readonly cache: CacheChoice;
   readonly directory: string;
   /** Of the first node; the others have the next ones. */
   readonly address: string;
@@ -82,8 +85,9 @@ function again(summary: string, options: DemoOptions): Result<Demo, string> {
   );
 }
 
-function shapeOf({ nodes, strategy, size, sector, address, portalPort, partnerPort }: DemoOptions) {
-  return { nodes, strategy, size, sector, address, portalPort, partnerPort };
+function shapeOf({ nodes, strategy, size, sector, cache, address, portalPort, partnerPort }: DemoOptions) {
+  const common = { nodes, strategy, size, sector, address, portalPort, partnerPort };
+  return cache.cache === 0 ? common : { ...common, cache };
 }
 
 function demoOf(options: DemoOptions, isNew: boolean): Demo {
@@ -145,10 +149,17 @@ function configOf(name: string, id: string, options: DemoOptions): string {
         nodes: data,
         strategy: options.strategy,
         ...(members.includes(WITNESS) ? { witness: WITNESS } : {}),
+        ...cacheOf(options.cache),
       },
     ],
     target: isWitness ? [] : [{ alias: DEMO_DEVICE, luns: [{ device: DEMO_DEVICE }], allow: ['*'] }],
   });
+}
+
+/** Who asks for write-back in a demo takes what it means. */
+function cacheOf({ writeCache, cache }: CacheChoice) {
+  if (cache === 0) return {};
+  return { cache, write_cache: writeCache, power_protected: writeCache === 'back' };
 }
 
 /** The address `step` behind `first`, in another network of the same kind. */

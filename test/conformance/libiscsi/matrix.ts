@@ -10,6 +10,8 @@ export const MEDIA: readonly Medium[] = ['ram', 'file'];
 export interface MatrixLun {
   readonly id: string;
   readonly why: string;
+  /** On which it is there. */
+  readonly media: readonly Medium[];
   /** Bytes. */
   readonly size: number;
   readonly sector: 512 | 4096;
@@ -38,6 +40,7 @@ const TOOL_DEFECTS = {
 };
 
 const plain = {
+  media: MEDIA,
   size: 64 * MIB,
   sector: 512,
   physicalSector: 512,
@@ -126,6 +129,31 @@ export const MATRIX: readonly MatrixLun[] = [
     deviceLines: ['read_only = true'],
     suites: ['ReadOnly'],
   },
+  {
+    ...plain,
+    id: 'M8',
+    why: 'a write-back cache of our own, so small that most of the device has no place in it; a flat file only',
+    media: ['file'],
+    deviceLines: ['cache = "1M"', 'write_cache = "back"', 'power_protected = true'],
+    suites: [
+      'Mandatory',
+      'Inquiry',
+      'ModeSense6',
+      'Read10',
+      'Write10',
+      'Write16',
+      'WriteSame10',
+      'WriteSame16',
+      'WriteVerify10',
+      'Verify10',
+      'OrWrite',
+      'CompareAndWrite',
+      'Unmap',
+      'GetLBAStatus',
+      'ExtendedCopy',
+      'MultipathIO',
+    ],
+  },
 ];
 
 export interface Lane {
@@ -138,7 +166,7 @@ export interface Lane {
 
 export function lanesOf(media: readonly Medium[]): Lane[] {
   return media.flatMap((medium) =>
-    MATRIX.flatMap((lun) =>
+    MATRIX.filter((lun) => lun.media.includes(medium)).flatMap((lun) =>
       Array.from({ length: lun.lanes }, (_, index) => {
         const name = `${lun.id.toLowerCase()}-${medium}-${index}`;
         return { lun, medium, name, target: `iqn.2026-01.example.conformance:${name}` };
