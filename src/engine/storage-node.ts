@@ -58,24 +58,10 @@ export async function openStorageNode(
   ports: StorageNodePorts,
   onProgress: (device: string, done: number, total: number) => void,
 ): Promise<Result<StorageNode, StartFault>> {
-  const devices = new Map<string, OpenDevice>();
-  const front: { sessions?: DeviceSessions } = {};
-  for (const device of spec.devices) {
-    const opened = await openDevice(device, {
-      incarnation: spec.incarnation,
-      durable: spec.stateDirectory !== undefined,
-      cluster: spec.cluster,
-      dropSessions: (name, reason) => front.sessions?.drop(name, reason),
-      ports,
-      onProgress: (done, total) => onProgress(device.name, done, total),
-    });
-    if (!opened.ok) {
-      await closeAll(devices, new Map());
-      return opened;
-    }
-    devices.set(device.name, opened.value);
-    ports.trace('info', 'device.opened', { device: device.name, naa: opened.value.identity.naa });
-  }
+  const front: Front = {};
+  const opened = await openDevices(spec, ports, front, onProgress);
+  if (!opened.ok) return opened;
+  const devices = opened.value;
   const witnesses = await openWitnesses(spec, ports);
   if (!witnesses.ok) {
     await closeAll(devices, new Map());
@@ -83,7 +69,7 @@ export async function openStorageNode(
   }
   const iscsi = createIscsi(spec, devices, ports);
   const { askPartner, clock, openKeeper } = ports;
-  const describe = (opened: OpenDevice): DeviceStatistics => statisticsOf(opened, spec.cluster);
+  const describe = (device: OpenDevice): DeviceStatistics => statisticsOf(device, spec.cluster);
   const context = { cluster: spec.cluster, askPartner, clock, openKeeper, statisticsOf: describe };
   front.sessions = sessionsOf(spec, iscsi);
   return ok({
@@ -91,22 +77,22 @@ export async function openStorageNode(
     drain: (withinMs, onWritingOut) =>
       drain(iscsi, devices, witnesses.value, ports, { withinMs, onWritingOut }),
     command: async (name, command) => {
-      const opened = devices.get(name);
+      const device = devices.get(name);
       const witness = witnesses.value.get(name);
       if (witness !== undefined)
         return command.kind === 'mayLeave'
           ? witnessMayLeave(name, witness.host)
           : fail(`This node has no copy of device ${name}, only a vote about it: ask one of the others.`);
-      if (opened === undefined) return fail(`There is no device ${name} here: see lockstep device list.`);
-      return runCommand(opened, command, context);
+      if (device === undefined) return fail(`There is no device ${name} here: see lockstep device list.`);
+      return runCommand(device, command, context);
     },
     answerPartner: async (id, request) => {
-      const opened = Array.from(devices.values()).find(
+      const device = Array.from(devices.values()).find(
         (one) => one.spec.kind === 'mirror' && one.spec.id === id,
       );
-      if (opened === undefined || spec.cluster === undefined)
+      if (device === undefined || spec.cluster === undefined)
         return fail(`The node has no copy of the device ${id}.`);
-      return answerPartner(opened, request, context);
+      return answerPartner(device, request, context);
     },
     statistics: () => ({
       engine: spec.engine,
@@ -123,6 +109,39 @@ export async function openStorageNode(
       })),
     }),
   });
+}
+
+/** Who initiators are connected through, once there is somebody. */
+interface Front {
+  sessions?: DeviceSessions;
+}
+
+async function openDevices(
+  spec: EngineSpec,
+  ports: StorageNodePorts,
+  front: Front,
+  onProgress: (device: string, done: number, total: number) => void,
+): Promise<Result<Map<string, OpenDevice>, StartFault>> {
+  const devices = new Map<string, OpenDevice>();
+  for (const device of spec.devices) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    const opened = await openDevice(device, {
+      incarnation: spec.incarnation,
+      durable: spec.stateDirectory !== undefined,
+      cluster: spec.cluster,
+      dropSessions: (name, reason) => front.sessions?.drop(name, reason),
+      ports,
+      onProgress: (done, total) => onProgress(device.name, done, total),
+    });
+    if (!opened.ok) {
+      // oxlint-disable-next-line no-await-in-loop -- the last thing done
+      await closeAll(devices, new Map());
+      return opened;
+    }
+    devices.set(device.name, opened.value);
+    ports.trace('info', 'device.opened', { device: device.name, naa: opened.value.identity.naa });
+  }
+  return ok(devices);
 }
 
 function createIscsi(
