@@ -15,6 +15,7 @@ import { checkLinks } from './main-links.ts';
 import { nodeActions } from './main-node.ts';
 import { adviceOn } from './management/advice.ts';
 import type { Issued } from './management/certificates.ts';
+import type { Initialization } from './management/cli/cluster-commands.ts';
 import { createProgram, type Actions, type Common } from './management/cli/program.ts';
 import { ExitStatus } from './management/cli/exit-status.ts';
 import { createProgress, tellWritingOut } from './management/cli/progress.ts';
@@ -101,13 +102,13 @@ async function serve(options: Common & { readonly config: string }): Promise<voi
 
 async function createMirrorCopy(
   device: string,
-  options: { readonly config: string; readonly fromExisting?: boolean },
+  options: { readonly config: string; readonly init: Initialization },
 ): Promise<void> {
   const plan = planOf(options.config, true);
   if (plan === undefined) return;
   const progress = createProgress();
   const made = await createMirror(plan, device, {
-    fromExisting: options.fromExisting ?? false,
+    init: options.init,
     onProgress: progress.show,
   });
   progress.stop();

@@ -3,19 +3,19 @@
  * the device; a node on which it was not run gets its copy from the others.
  */
 
-import { rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { fail, ok, type Result } from './base/result.ts';
 import { createRecords, firstRegister, recordsLength } from './engine/mirrors.ts';
 import type { ClusterSpec, MirrorDeviceSpec, WitnessSpec } from './engine/spec.ts';
 import { openDisk, openRecords } from './main-disk.ts';
 import { openStore } from './main-votes.ts';
+import type { Initialization } from './management/cli/cluster-commands.ts';
 import type { NodePlan } from './management/plan.ts';
 import { systemClock } from './runtime/clock.ts';
 import { platformCrypto } from './runtime/crypto.ts';
 
 export interface CreateOptions {
-  /** This node's file is the device's content; the others get theirs from it. */
-  readonly fromExisting: boolean;
+  readonly init: Initialization;
   readonly onProgress: (device: string, done: number, total: number) => void;
 }
 
@@ -23,49 +23,88 @@ export interface CreateOptions {
 export async function createMirror(
   plan: NodePlan,
   name: string,
-  options: CreateOptions,
+  { init, onProgress }: CreateOptions,
 ): Promise<Result<string, string>> {
-  const node = plan.cluster?.node;
+  const { cluster } = plan;
   const copy = plan.devices.find((device) => device.name === name);
   const vote = plan.witnessed.find((witnessed) => witnessed.name === name);
-  if (node === undefined || (copy?.kind !== 'mirror' && vote === undefined))
+  if (cluster === undefined || (copy?.kind !== 'mirror' && vote === undefined))
     return fail(`There is no mirrored device "${name}" in this configuration.`);
-  const members = options.fromExisting ? [node] : (vote ?? (copy as MirrorDeviceSpec)).site.nodes;
+  const { node } = cluster;
+  const { nodes } = (vote ?? (copy as MirrorDeviceSpec)).site;
+  const source =
+    init.kind === 'existing' ? nodes.find((one) => nodeOf(cluster, one) === init.node) : undefined;
+  if (init.kind === 'existing' && source === undefined)
+    return fail(
+      `No node "${init.node}" has a copy of ${name}: there are ${nodes.map((one) => nodeOf(cluster, one)).join(', ')}.`,
+    );
+  const members = source === undefined ? nodes : [source];
   if (vote !== undefined)
-    return options.fromExisting
-      ? fail(`This node has only a vote about ${name}: use --from-existing where the content is.`)
-      : await withRecords(vote, node, members, `The vote of this node about ${name} is made.`);
+    return withRecords(vote, node, members, `The vote of this node about ${name} is made.`);
   const spec = copy as MirrorDeviceSpec;
-  const length = options.fromExisting ? undefined : spec.length;
+  if (source !== undefined && source !== node) return followsFrom(spec, nodeOf(cluster, source));
+  const opened = await openCopy(spec, init, onProgress);
+  if (!opened.ok) return opened;
+  const { fresh } = opened.value;
+  const made = await withVotesAndRecords(cluster, spec, members);
+  if (!made.ok && fresh) rmSync(spec.path, { force: true });
+  return made;
+}
+
+function nodeOf({ node, nodeName, partners }: ClusterSpec, wanted: number): string | undefined {
+  return wanted === node ? nodeName : partners.find((partner) => partner.node === wanted)?.name;
+}
+
+/** What lies here already would be overwritten. */
+function followsFrom(
+  { name, path, recordsPath }: MirrorDeviceSpec,
+  from: string | undefined,
+): Result<string, string> {
+  const found = [path, recordsPath].find((file) => existsSync(file));
+  return found === undefined
+    ? ok(`Nothing is to be made on this node: it gets its copy of ${name} from ${from} when it is served.`)
+    : fail(`${found} is there already, and would be replaced by what ${from} has: remove it first.`);
+}
+
+/** Makes the file, or finds that it is as it has to be. */
+async function openCopy(
+  spec: MirrorDeviceSpec,
+  init: Initialization,
+  onProgress: CreateOptions['onProgress'],
+): Promise<Result<{ readonly fresh: boolean }, string>> {
+  const isNew = init.kind === 'clear';
   const { signal } = new AbortController();
   const disk = await openDisk(
-    { ...spec, kind: 'file', length },
-    (done, total) => options.onProgress(name, done, total),
+    { ...spec, kind: 'file', length: isNew ? spec.length : undefined },
+    (done, total) => onProgress(spec.name, done, total),
     signal,
   );
   if (!disk.ok) return fail(disk.fault.message);
   const { fresh } = disk.value;
   const found = disk.value.disk.length;
   await disk.value.disk.close();
-  if (!fresh && !options.fromExisting)
+  if (!fresh && isNew)
     return fail(
-      `${spec.path} is there already: remove it, or say --from-existing if its content is to become that of the device.`,
+      `${spec.path} is there already: remove it, or say with --init what its content is to the device.`,
     );
   if (found !== spec.length)
     return fail(`${spec.path} has ${found} bytes and the device ${spec.length}: correct the size.`);
-  const voted = await withVotes(plan.cluster!, spec, members);
-  if (!voted.ok) {
-    if (fresh) rmSync(spec.path, { force: true });
-    return voted;
-  }
-  const made = await withRecords(
+  return ok({ fresh });
+}
+
+async function withVotesAndRecords(
+  cluster: ClusterSpec,
+  spec: MirrorDeviceSpec,
+  members: readonly number[],
+): Promise<Result<string, string>> {
+  const voted = await withVotes(cluster, spec, members);
+  if (!voted.ok) return voted;
+  return withRecords(
     spec,
-    node,
+    cluster.node,
     members,
-    `The copy of ${name} on this node is made: ${spec.path}.`,
+    `The copy of ${spec.name} on this node is made: ${spec.path}.`,
   );
-  if (!made.ok && fresh) rmSync(spec.path, { force: true });
-  return made;
 }
 
 /** Whichever node comes first writes it. */

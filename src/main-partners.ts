@@ -54,7 +54,8 @@ export function createPartners(cluster: ClusterSpec, trace: Trace, answer: Answe
       const preamble = decodePreamble(head);
       if (preamble.ok && preamble.value.kind === 'measure') return answerMeasurements(socket);
       const { device } = (preamble as Ok<Preamble>).value;
-      return answerOne(socket, (request) => answer(device, request as PartnerRequest));
+      // `Object`: whatever came has properties, if only none of ours.
+      return answerOne(socket, (request) => answer(device, Object(request) as PartnerRequest));
     },
     trace,
   });
@@ -110,14 +111,18 @@ async function askPartner(
     if (visit.ok) {
       // oxlint-disable-next-line no-await-in-loop
       const answer = await ask(visit.value, request, withinMs);
-      if (answer.ok) return answer.value as DeviceAnswer;
-      why = answer.fault;
+      if (answer.ok && isAnswer(answer.value)) return answer.value;
+      why = answer.ok ? 'what it says is no answer' : answer.fault;
       // It may have begun to do what it was asked.
       break;
     }
     why = visit.fault;
   }
   return fail(`Node ${partner.name} does not answer: ${why}.`);
+}
+
+function isAnswer(value: unknown): value is DeviceAnswer {
+  return typeof (Object(value) as Partial<DeviceAnswer>).ok === 'boolean';
 }
 
 interface Visit {

@@ -71,7 +71,7 @@ export function runCommand(
   }
 }
 
-/** What this node tells another one. */
+/** What this node tells another one; `request` came as JSON, perhaps from a later program. */
 export async function answerPartner(
   opened: OpenDevice,
   request: PartnerRequest,
@@ -92,7 +92,6 @@ export async function answerPartner(
         : answerForSide({ device: spec.name, name: nodeName, node, openKeeper }, request);
     }
     default:
-      // It came from another process, perhaps of a later program.
       return fail('The node does not know what is asked: it runs an older version.');
   }
 }

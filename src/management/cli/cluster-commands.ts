@@ -7,10 +7,19 @@ import type { DrillOptions } from '../drill/options.ts';
 import { cacheChoice, json, logLevel, sector, size, wholeNumber } from './options.ts';
 import type { Common } from './program.ts';
 
+/** What the copies of a new device hold. */
+export type Initialization =
+  /** New files, empty and equal. */
+  | { readonly kind: 'clear' }
+  /** What the file of this node holds; the others get it from there. */
+  | { readonly kind: 'existing'; readonly node: string }
+  /** Files that are there on every node, and are not compared. */
+  | { readonly kind: 'unsynchronized' };
+
 export interface ClusterActions {
   createMirror(
     device: string,
-    options: { readonly config: string; readonly fromExisting?: boolean },
+    options: { readonly config: string; readonly init: Initialization },
   ): Promise<void>;
   demo(options: DemoOptions & Common): Promise<void>;
   drill(options: DrillOptions & Common): Promise<void>;
@@ -30,16 +39,45 @@ function mirrorCommands(program: Command, actions: ClusterActions): void {
     .summary("make this node's copy of a new device")
     .description(
       'Makes the copy of a new mirrored device on this node, or its vote. Run it once on each node, before the node serves the device. ' +
-        'Copies made so are empty and equal. With --from-existing the content is what the file of this node holds; run it on that node ' +
-        'only: the others get it when they are started.',
+        'What the copies hold is said by --init, with the same words on all nodes: `clear`, new files, empty and equal; `existing=NODE`, what the file ' +
+        'of that node holds, and the others get it from there when they are started; `unsynchronized`, the files that are there on every node are taken as equal ' +
+        'without being compared, which wants --copies-are-equal: where they are not, hosts read one thing through one node and another through the next.',
     )
     .argument('<DEVICE>', 'name of a [[device]] with kind = "mirror"')
     .requiredOption('--config <file>', 'the configuration (TOML)')
-    .option('--from-existing', "this node's file is the device's content")
-    .addHelpText('after', '\nExample:\n  lockstep mirror create disk1 --config /etc/lockstep/node.toml')
-    .action((device: string, options: { config: string; fromExisting?: boolean }) =>
-      actions.createMirror(device, options),
-    );
+    .addOption(
+      new Option('--init <mode>', 'clear, existing=NODE, or unsynchronized')
+        .argParser(initialization)
+        .default({ kind: 'clear' } satisfies Initialization, 'clear'),
+    )
+    .option('--copies-are-equal', 'for --init unsynchronized: the files of all nodes hold the same')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  lockstep mirror create disk1 --config /etc/lockstep/node.toml
+  lockstep mirror create disk1 --init existing=alpha --config /etc/lockstep/node.toml`,
+    )
+    .action((device: string, options: CreateFlags, command: Command) => {
+      if (options.init.kind === 'unsynchronized' && options.copiesAreEqual !== true)
+        command.error(
+          'error: --init unsynchronized compares nothing: where the files of all nodes hold the same, confirm that by --copies-are-equal; else say --init existing=NODE',
+        );
+      return actions.createMirror(device, options);
+    });
+}
+
+interface CreateFlags {
+  readonly config: string;
+  readonly init: Initialization;
+  readonly copiesAreEqual?: boolean;
+}
+
+function initialization(text: string): Initialization {
+  if (text === 'clear' || text === 'unsynchronized') return { kind: text };
+  const node = /^existing=(.+)$/.exec(text)?.[1];
+  if (node !== undefined) return { kind: 'existing', node };
+  throw new InvalidArgumentError('write clear, existing=NODE or unsynchronized.');
 }
 
 const COPIES_MIN = 2;

@@ -10,7 +10,7 @@ import { fail } from '../../base/result.ts';
 import type { DeviceAnswer, DeviceCommand } from '../../engine/device-commands.ts';
 import type { Trace } from '../../ports/trace.ts';
 import { answerOne } from './exchange.ts';
-import type { Question } from './messages.ts';
+import { questionIn } from './question.ts';
 import { type NodeStatus, SOCKET_NAME } from './status.ts';
 
 const CLIENTS_MAX = 16;
@@ -57,11 +57,8 @@ export function serveControl(directory: string, answers: ControlAnswers, trace: 
   };
 }
 
-/** It is the owner of the node who asks; what is no question of ours comes from another version. */
 async function answerTo(asked: unknown, answers: ControlAnswers): Promise<unknown> {
-  const question = asked as Partial<Question> | null;
-  if (question?.kind === 'status') return answers.status();
-  if (question?.kind === 'device' && typeof question.device === 'string' && question.command !== undefined)
-    return answers.command(question.device, question.command);
-  return fail('The node does not know what is asked: it runs another version.');
+  const question = questionIn(asked);
+  if (question === undefined) return fail('The node does not know what is asked: it runs another version.');
+  return question.kind === 'status' ? answers.status() : answers.command(question.device, question.command);
 }
