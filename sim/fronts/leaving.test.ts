@@ -72,7 +72,7 @@ test('of three with a majority one, and no second one', async () => {
   await scenario.pass(3000);
   assert.equal(
     reason(scenario, site, 2),
-    'Device disk1 would have no majority without this node: 1 of 2 votes are left.',
+    'Device disk1 would have no majority without this node: 1 of 3 votes are left.',
   );
 });
 
