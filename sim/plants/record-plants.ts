@@ -67,7 +67,7 @@ export const RECORD_PLANTS: Catalogue = {
   },
   journalIsNotTold: {
     file: 'src/engine/mirror/tell-journal.ts',
-    find: 'await journal.partnerLeft(node, difference.base, touched, difference.map);',
+    find: 'await journal.partnerLeft(node, lastSeen(difference), touched, difference.map);',
     replace: '{ ok: true };',
     what: 'the journal does not learn who is absent',
     foundBy: STOPPED,

@@ -15,7 +15,7 @@ const PER_PAGE = 31_744;
 const CHUNKS = 3 * PER_PAGE + 77;
 const SHAPE = { blockCount: CHUNKS * PER_CHUNK, blockLength: BLOCK };
 const DEVICE = 'a1'.repeat(16);
-const IDENTITY = { device: DEVICE, partner: 5, baseTerm: 12, baseId: 'b2'.repeat(16) };
+const IDENTITY = { device: DEVICE, partner: 5, baseTerm: 12, baseId: 'b2'.repeat(16), recorded: 77 };
 const PAGE = 4096;
 
 const newDisk = (): CutDisk => new CutDisk(mapFileLength(SHAPE.blockCount, BLOCK));
@@ -46,7 +46,8 @@ test('what was committed is read again, exactly, with its base', async () => {
   assert.ok(stored.kind === 'readable');
   assert.equal(stored.map.count, 4);
   assert.deepEqual(lacks(stored.map, [0, 77, PER_PAGE, CHUNKS - 1]), []);
-  assert.deepEqual([stored.base.baseTerm, stored.base.baseId, stored.damaged], [12, IDENTITY.baseId, 0]);
+  const { baseTerm, baseId, recorded } = stored.base;
+  assert.deepEqual([baseTerm, baseId, recorded, stored.damaged], [12, IDENTITY.baseId, 77, 0]);
   assert.ok(stored.map.isWritten);
 });
 

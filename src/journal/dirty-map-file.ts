@@ -270,7 +270,7 @@ export class DirtyMapFile {
     const { blockCount, blockLength } = this.#place;
     const sequence = this.#sequence + 1;
     const chunkCount = chunkCountOf(blockCount, blockLength);
-    const identity = { device, partner: NOBODY, baseTerm: 0, baseId: NO_UUID };
+    const identity = { device, partner: NOBODY, baseTerm: 0, baseId: NO_UUID, recorded: 0 };
     this.#directory = { ...identity, sequence, generation: sequence, chunkCount, groups: makeGroups() };
     return this.#writeDirectory();
   }

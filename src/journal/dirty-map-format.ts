@@ -38,6 +38,8 @@ export interface MapIdentity {
   /** The last epoch of which the partner was a member: the map has every change since. */
   readonly baseTerm: number;
   readonly baseId: Uuid;
+  /** Of the partner's own records, as it told last in that epoch; 0: it has not. A disk that shows less lacks more. */
+  readonly recorded: number;
 }
 
 export interface MapDirectory extends MapIdentity {
@@ -68,6 +70,7 @@ export function encodeDirectory(directory: MapDirectory): Uint8Array {
   putCount(view, 48, directory.sequence);
   putCount(view, 56, directory.generation);
   putCount(view, 64, directory.chunkCount);
+  putCount(view, 72, directory.recorded);
   for (let i = 0; i < WORDS_PER_PAGE; i++) view.setUint32(BODY + 4 * i, directory.groups[i]!);
   view.setUint32(CHECKSUM, crc32c(bytes.subarray(0, CHECKSUM), 0));
   return bytes;
@@ -81,6 +84,7 @@ export function decodeDirectory(bytes: Uint8Array): MapDirectory | undefined {
   for (let i = 0; i < WORDS_PER_PAGE; i++) groups[i] = view.getUint32(BODY + 4 * i);
   return {
     ...getHead(view),
+    recorded: getCount(view, 72),
     sequence: getCount(view, 48),
     generation: getCount(view, 56),
     chunkCount: getCount(view, 64),
@@ -154,7 +158,7 @@ export function addGroup(groups: Uint32Array, group: number): void {
   groups[group >>> 5]! |= 1 << (group & 31);
 }
 
-function putHead(view: DataView, magic: number, identity: MapIdentity): void {
+function putHead(view: DataView, magic: number, identity: Omit<MapIdentity, 'recorded'>): void {
   view.setUint32(0, magic);
   view.setUint16(4, VERSION);
   view.setUint16(6, identity.partner);
@@ -163,7 +167,7 @@ function putHead(view: DataView, magic: number, identity: MapIdentity): void {
   putUuid(view, 32, identity.baseId);
 }
 
-function getHead(view: DataView): MapIdentity {
+function getHead(view: DataView): Omit<MapIdentity, 'recorded'> {
   return {
     device: getUuid(view, 8),
     partner: view.getUint16(6),

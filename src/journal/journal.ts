@@ -50,6 +50,8 @@ export interface JournalOptions {
 export interface BaseEpoch {
   readonly term: number;
   readonly id: Uuid;
+  /** The sequence of the partner's records, as it told last in that epoch; undefined: it has not. */
+  readonly recorded?: number;
 }
 
 /** What the records on disk said when the journal was opened. */
@@ -357,7 +359,8 @@ export class Journal {
   #keepMap(partner: number): Promise<Result<void, GrowFault>> {
     const { base, map } = this.#absent.get(partner)!;
     const { device } = this.#options;
-    return this.#places.begin({ device, partner, baseTerm: base.term, baseId: base.id }, map);
+    const { term: baseTerm, id: baseId, recorded = 0 } = base;
+    return this.#places.begin({ device, partner, baseTerm, baseId, recorded }, map);
   }
 
   async #beginLog(): Promise<Result<void, DiskFault>> {

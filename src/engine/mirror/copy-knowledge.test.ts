@@ -18,6 +18,7 @@ import { ManualClock } from '../../replication/testing/manual-clock.ts';
 import { ReplicaSet } from '../../replication/testing/replica-set.ts';
 import { CopyKnowledge } from './copy-knowledge.ts';
 import { CopyRecords } from './copy-records.ts';
+import { tellJournal } from './tell-journal.ts';
 
 const BLOCK = 4096;
 const PER_CHUNK = 16;
@@ -302,6 +303,29 @@ test('a log that cannot be read makes everything suspect, but for a copy that wa
   const stopped = await spoiled();
   assert.deepEqual([stopped.suspects.chunks, stopped.of(3).chunks, stopped.of(2).chunks], [[], [], [70]]);
 });
+
+for (const strategy of ['ram', 'failure', 'continuous'] as const)
+  test(`${strategy}: what an absent partner told of its records outlives this process: its disk may be an old one`, async () => {
+    const told = ({ handover }: Copy): number => handover.differences.get(2)!.sequence;
+    const leave = async (copy: Copy, term: number): Promise<void> => {
+      const { handover, hasStarted } = copy;
+      const configuration = of(term, [1, 3]);
+      const news = { self: 1, nodes: [1, 2, 3], hasStarted, configuration, handover };
+      assert.ok(await tellJournal(copy.journal, news));
+      copy.hasStarted = true;
+      await copy.accept(configuration);
+    };
+    const copy = await (await Copy.open(strategy)).start();
+    copy.replica.recorded.set(2, 77);
+    await leave(copy, 26);
+    copy.replica.recorded.clear();
+    assert.equal(told(copy), 77);
+    assert.ok((await copy.journal.stop()).ok && (await copy.records.stop()).ok);
+    const again = await copy.afterOutage(strategy);
+    assert.equal(told(again), 77);
+    await leave(again, 42);
+    assert.equal(told(again), 77);
+  });
 
 test('a map of another epoch proves nothing', async () => {
   const copy = await lived('failure');

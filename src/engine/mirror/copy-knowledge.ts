@@ -41,8 +41,8 @@ export class CopyKnowledge {
     const differences = new Map<number, Difference>();
     for (const node of replicas()) {
       if (node === self) continue;
-      const sequence = replica.recorded.get(node) ?? 0;
-      differences.set(node, hasStarted ? this.#running(node, sequence) : this.#recovered(node));
+      const recorded = replica.recorded.get(node) ?? 0;
+      differences.set(node, hasStarted ? this.#running(node, recorded) : this.#recovered(node));
     }
     return {
       lamport: replica.lamport,
@@ -56,7 +56,7 @@ export class CopyKnowledge {
     };
   }
 
-  #running(node: number, sequence: number): Difference {
+  #running(node: number, recorded: number): Difference {
     const { journal, records } = this.#options;
     const { accepted } = records.standing;
     const map = this.#emptyMap();
@@ -64,8 +64,10 @@ export class CopyKnowledge {
     if (absent !== undefined) map.union(absent.map);
     journal.unflushedOf(node, map);
     const isTogether = includes(accepted, this.#options.self) && includes(accepted, node);
-    const base = absent === undefined || isTogether ? this.#here() : absent.base;
-    return { base, map, sequence, full: undefined, ifStopped: false };
+    const since =
+      absent === undefined || isTogether ? { ...this.#here(), recorded } : { recorded: 0, ...absent.base };
+    const base = { term: since.term, id: since.id };
+    return { base, map, sequence: since.recorded, full: undefined, ifStopped: false };
   }
 
   /** After a restart: what the records on disk prove. */
@@ -74,14 +76,12 @@ export class CopyKnowledge {
     const { accepted } = records.standing;
     const wasWithUs = includes(accepted, self) && accepted.members.includes(node);
     const stored = found.maps.get(node);
-    const base =
-      wasWithUs || stored === undefined || stored.kind === 'unreadable'
-        ? this.#here()
-        : { term: stored.base.baseTerm, id: stored.base.baseId };
+    const since = wasWithUs || stored?.kind !== 'readable' ? undefined : stored.base;
+    const base = since === undefined ? this.#here() : { term: since.baseTerm, id: since.baseId };
     const ending = endingOf(wasWithUs, records.wasStopped);
     const { proof, map } = recoveredMap(journalOptions, found, { partner: node, ending, base });
     const full = proof.kind === 'full' ? proof.reason : undefined;
-    return { base, map, sequence: 0, full, ifStopped: ending === 'stopInSync' };
+    return { base, map, sequence: since?.recorded ?? 0, full, ifStopped: ending === 'stopInSync' };
   }
 
   /** Where this copy may differ from all others: what it has changed without them. */

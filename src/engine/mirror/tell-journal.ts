@@ -1,8 +1,8 @@
 /** What the journal of a copy has to know, durably, before a configuration is accepted: who is absent, and since when. */
 
 import type { Configuration } from '../../cluster/configuration.ts';
-import type { Journal } from '../../journal/journal.ts';
-import type { Handover } from './handover.ts';
+import type { BaseEpoch, Journal } from '../../journal/journal.ts';
+import type { Difference, Handover } from './handover.ts';
 
 export interface JournalNews {
   readonly self: number;
@@ -39,11 +39,12 @@ async function begin(
 ): Promise<boolean> {
   const absent = others.filter((node) => !configuration.members.includes(node));
   const maps = absent.map((node) => {
-    const { base, map: known } = handover.differences.get(node)!;
+    const difference = handover.differences.get(node)!;
+    const { map: known } = difference;
     for (const { lba, blocks } of touched) known.mark(lba, blocks);
     const map = journal.emptyMap();
     map.union(known);
-    return [node, { base, map }] as const;
+    return [node, { base: lastSeen(difference), map }] as const;
   });
   return (await journal.start(new Map(maps))).ok;
 }
@@ -62,8 +63,13 @@ async function tellChanges(
       continue;
     }
     // oxlint-disable-next-line no-await-in-loop -- three partners at most
-    const told = await journal.partnerLeft(node, difference.base, touched, difference.map);
+    const told = await journal.partnerLeft(node, lastSeen(difference), touched, difference.map);
     if (!told.ok) return false;
   }
   return true;
+}
+
+/** Kept with the map: whoever starts from it has to see that a disk is older than what it misses. */
+function lastSeen({ base, sequence }: Difference): BaseEpoch {
+  return { ...base, recorded: sequence };
 }
