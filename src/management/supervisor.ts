@@ -12,11 +12,12 @@ import type { FromEngine, StartFault, ToEngine } from '../engine/messages.ts';
 import type { EngineSpec } from '../engine/spec.ts';
 import { fail, ok, type Result } from '../base/result.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { Child, Listen, Listener, SpawnChild } from '../ports/process.ts';
+import type { Arrival, Child, Listen, Listener, SpawnChild } from '../ports/process.ts';
 import type { Trace } from '../ports/trace.ts';
 import type { FromControl, ToControl } from './control/messages.ts';
 import { type Keeper, keep } from './keeper.ts';
 import { engineSpecs, type NodePlan } from './plan.ts';
+import { WaitingLogins } from './waiting-logins.ts';
 
 /** A graceful stop takes at most this long; then what still runs is killed. */
 export const STOP_MS_MAX = 10_000;
@@ -59,6 +60,7 @@ interface Slot {
   readonly spec: EngineSpec;
   keeper: Keeper | undefined;
   ready: boolean;
+  readonly logins: WaitingLogins;
 }
 
 export function createSupervisor(options: SupervisorOptions): Supervisor {
@@ -71,6 +73,7 @@ class NodeSupervisor implements Supervisor {
   #slots: readonly Slot[] = [];
   #control: Keeper | undefined;
   #router: LoginRouter | undefined;
+  #isStarted = false;
   #partnerRouter: PartnerRouter | undefined;
   #stopping: Promise<boolean> | undefined;
 
@@ -82,9 +85,10 @@ class NodeSupervisor implements Supervisor {
     const { plan, listen, trace } = this.#options;
     const bound: Listener[] = [];
     this.#listeners = bound;
+    const early: Arrival[] = [];
     for (const portal of plan.portals) {
       const listener = await listen(portal.address, (arrival) => {
-        if (this.#router === undefined) arrival.drop();
+        if (this.#router === undefined) early.push(arrival);
         else this.#router.arrive(arrival);
       });
       if (!listener.ok) return fail(listener.fault);
@@ -104,9 +108,12 @@ class NodeSupervisor implements Supervisor {
     const controlStarted = this.#startControl(portals);
     // Engines come to serve with the help of their partners.
     if (plan.cluster !== undefined) this.#partnerRouter = this.#routePartners(specs);
-    const fault = await this.#startEngines(specs);
-    if (fault !== undefined) return fail(fault);
+    this.#slots = specs.map((spec) => this.#slotOf(spec));
     this.#router = this.#createRouter(specs);
+    for (const arrival of early) this.#router.arrive(arrival);
+    const fault = await this.#startEngines();
+    if (fault !== undefined) return fail(fault);
+    this.#isStarted = true;
     await controlStarted;
     trace('info', 'node.ready', { portals, targets });
     return ok({ portals, targets, specs, pids: this.#children().map((child) => child.pid) });
@@ -130,6 +137,7 @@ class NodeSupervisor implements Supervisor {
     });
     await Promise.all(this.#listeners.map((listener) => listener.close()));
     this.#router?.stop();
+    for (const { logins } of this.#slots) logins.stop();
     this.#partnerRouter?.stop();
     trace('info', 'portals.closed');
     const drain: ToEngine = { kind: 'drain', withinMs: DRAIN_MS_MAX };
@@ -180,10 +188,17 @@ class NodeSupervisor implements Supervisor {
     });
   }
 
+  #slotOf(spec: EngineSpec): Slot {
+    const { clock, trace } = this.#options;
+    const logins = new WaitingLogins(clock, ({ remoteAddress }) =>
+      trace('warn', 'login.engineAway', { engine: spec.engine, source: remoteAddress }),
+    );
+    return { spec, keeper: undefined, ready: false, logins };
+  }
+
   /** Resolves when each engine is ready, or with the first fault. */
-  #startEngines(specs: readonly EngineSpec[]): Promise<StartFault | undefined> {
+  #startEngines(): Promise<StartFault | undefined> {
     return new Promise((resolve) => {
-      this.#slots = specs.map((spec) => ({ spec, keeper: undefined, ready: false }));
       const settle = (fault: StartFault | undefined): void => {
         if (fault !== undefined || this.#slots.every((slot) => slot.ready)) resolve(fault);
       };
@@ -226,11 +241,12 @@ class NodeSupervisor implements Supervisor {
         return;
       case 'ready':
         slot.ready = true;
+        slot.logins.handOver();
         settle(undefined);
         return;
       case 'refused':
         // At the start the command itself tells the user.
-        trace(this.#router === undefined ? 'info' : 'error', 'engine.refused', {
+        trace(this.#isStarted ? 'error' : 'info', 'engine.refused', {
           index: slot.spec.engine,
           ...message.fault,
         });
@@ -280,15 +296,11 @@ class NodeSupervisor implements Supervisor {
       ownerOf: (targetName) => (targetName === undefined ? 0 : (owners.get(targetName) ?? 0)),
       handOver: (engine, arrival, head, answered) => {
         const slot = this.#slots[engine];
-        const child = slot?.keeper?.child;
-        if (child === undefined || slot?.ready !== true) {
-          // The initiator tries again; by then the engine may be back.
-          trace('warn', 'login.engineAway', { engine, source: arrival.remoteAddress });
-          arrival.drop();
-          return;
-        }
-        const message: ToEngine = { kind: 'connection', head, answered };
-        child.handOver(message, arrival);
+        if (slot === undefined) return arrival.drop();
+        const handOver = (): void =>
+          slot.keeper?.child?.handOver({ kind: 'connection', head, answered } satisfies ToEngine, arrival);
+        if (slot.ready) handOver();
+        else slot.logins.add(arrival, handOver);
       },
     });
   }
