@@ -12,6 +12,7 @@ import type { Arrival, Child, ChildHandlers, Listen } from '../ports/process.ts'
 import { backoffMs } from './keeper.ts';
 import { planExport } from './export-plan.ts';
 import { CONTROL_START_MS_MAX, createSupervisor, STOP_MS_MAX, type Supervisor } from './supervisor.ts';
+import { WAIT_MS_MAX } from './waiting-logins.ts';
 
 interface FakeChild extends Child {
   readonly role: string;
@@ -183,14 +184,12 @@ test('an engine that refuses to start, or dies starting, is the reason given', a
   assert.match(JSON.stringify(await dying.supervisor.start()), /Engine 0 ended \(status 70\)/);
 });
 
-test('a killed engine is started again, with a higher incarnation, and gets connections again', async () => {
+test('a killed engine is started again, with a higher incarnation, and gets the connections that came meanwhile', async () => {
   const { supervisor, children, advance, router } = world(obedient);
   await supervisor.start();
-  const arrival = { drop: () => undefined, remoteAddress: '' } as unknown as Arrival;
+  const login = loginAt(router);
   children[1]!.handlers.onExit({ status: undefined, signal: 'SIGKILL' });
-  let dropped = false;
-  router().handOver(0, { ...arrival, drop: () => (dropped = true) } as Arrival, new Uint8Array(0), 0);
-  assert.equal(dropped, true, 'no engine, no connection');
+  const first = login();
   assert.equal(children.length, 3);
   advance(backoffMs(1));
   await settled();
@@ -199,9 +198,38 @@ test('a killed engine is started again, with a higher incarnation, and gets conn
     (children[3]!.received[0] as unknown as { spec: { incarnation: number } }).spec.incarnation,
     1,
   );
-  router().handOver(0, arrival, new Uint8Array(0), 0);
-  assert.equal(children[3]!.handed.length, 1);
+  login();
+  assert.equal(children[3]!.handed.length, 2);
+  assert.equal(first.dropped, false);
 });
+
+test('logins wait while the engines start, and are closed when that takes too long', async () => {
+  const held: FakeChild[] = [];
+  const { supervisor, advance, router } = world((child, kind) => {
+    if (child.role === 'engine 0' && kind === 'start') held.push(child);
+    else obedient(child, kind);
+  });
+  const started = supervisor.start();
+  await settled();
+  const login = loginAt(router);
+  const late = login();
+  advance(WAIT_MS_MAX);
+  assert.equal(late.dropped, true);
+  const inTime = login();
+  held[0]!.handlers.onMessage({ kind: 'ready' });
+  assert.equal((await started).ok, true);
+  assert.deepEqual([held[0]!.handed.length, inTime.dropped], [1, false]);
+});
+
+/** A connection whose first Login Request has come, for engine 0. */
+function loginAt(router: () => LoginRouterOptions): () => { readonly dropped: boolean } {
+  return () => {
+    const login = { dropped: false };
+    const arrival = { drop: () => void (login.dropped = true), remoteAddress: '' };
+    router().handOver(0, arrival as unknown as Arrival, new Uint8Array(0), 0);
+    return login;
+  };
+}
 
 test('the delay between restarts doubles to a limit', () => {
   assert.deepEqual([1, 2, 3, 4].map(backoffMs), [100, 200, 400, 800]);

@@ -13,12 +13,13 @@ import type { EngineSpec } from '../engine/spec.ts';
 import type { OnWritingOut } from '../engine/storage-node.ts';
 import { fail, ok, type Result } from '../base/result.ts';
 import type { Clock, Timer } from '../ports/clock.ts';
-import type { Child, Listen, Listener, SpawnChild } from '../ports/process.ts';
+import type { Arrival, Child, Listen, Listener, SpawnChild } from '../ports/process.ts';
 import type { Trace } from '../ports/trace.ts';
 import type { FromControl, ToControl } from './control/messages.ts';
 import { CommandRelay } from './command-relay.ts';
 import { type Keeper, keep } from './keeper.ts';
 import { engineSpecs, type NodePlan } from './plan.ts';
+import { WaitingLogins } from './waiting-logins.ts';
 
 /**
  * A graceful stop takes at most this long, since it began or since the caches of an engine have last become emptier; then what
@@ -68,6 +69,7 @@ interface Slot {
   ready: boolean;
   /** Bytes that its caches had to write out when it last told. */
   toWriteOut: number;
+  readonly logins: WaitingLogins;
 }
 
 export function createSupervisor(options: SupervisorOptions): Supervisor {
@@ -80,6 +82,7 @@ class NodeSupervisor implements Supervisor {
   #slots: readonly Slot[] = [];
   #control: Keeper | undefined;
   #router: LoginRouter | undefined;
+  #isStarted = false;
   #partnerRouter: PartnerRouter | undefined;
   #relay: CommandRelay | undefined;
   #stopping: Promise<boolean> | undefined;
@@ -95,9 +98,10 @@ class NodeSupervisor implements Supervisor {
     const { plan, listen, trace } = this.#options;
     const bound: Listener[] = [];
     this.#listeners = bound;
+    const early: Arrival[] = [];
     for (const portal of plan.portals) {
       const listener = await listen(portal.address, (arrival) => {
-        if (this.#router === undefined) arrival.drop();
+        if (this.#router === undefined) early.push(arrival);
         else this.#router.arrive(arrival);
       });
       if (!listener.ok) return fail(listener.fault);
@@ -121,9 +125,12 @@ class NodeSupervisor implements Supervisor {
     const controlStarted = this.#startControl(portals);
     // Engines come to serve with the help of their partners.
     if (plan.cluster !== undefined) this.#partnerRouter = this.#routePartners(specs);
-    const fault = await this.#startEngines(specs);
-    if (fault !== undefined) return fail(fault);
+    this.#slots = specs.map((spec) => this.#slotOf(spec));
     this.#router = this.#createRouter(specs);
+    for (const arrival of early) this.#router.arrive(arrival);
+    const fault = await this.#startEngines();
+    if (fault !== undefined) return fail(fault);
+    this.#isStarted = true;
     await controlStarted;
     trace('info', 'node.ready', { portals, targets });
     return ok({ portals, targets, specs, pids: this.#children().map((child) => child.pid) });
@@ -143,6 +150,7 @@ class NodeSupervisor implements Supervisor {
     this.#boundStop();
     await Promise.all(this.#listeners.map((listener) => listener.close()));
     this.#router?.stop();
+    for (const { logins } of this.#slots) logins.stop();
     this.#partnerRouter?.stop();
     trace('info', 'portals.closed');
     const drain: ToEngine = { kind: 'drain', withinMs: DRAIN_MS_MAX };
@@ -212,10 +220,17 @@ class NodeSupervisor implements Supervisor {
     );
   }
 
+  #slotOf(spec: EngineSpec): Slot {
+    const { clock, trace } = this.#options;
+    const logins = new WaitingLogins(clock, ({ remoteAddress }) =>
+      trace('warn', 'login.engineAway', { engine: spec.engine, source: remoteAddress }),
+    );
+    return { spec, keeper: undefined, ready: false, toWriteOut: Infinity, logins };
+  }
+
   /** Resolves when each engine is ready, or with the first fault. */
-  #startEngines(specs: readonly EngineSpec[]): Promise<StartFault | undefined> {
+  #startEngines(): Promise<StartFault | undefined> {
     return new Promise((resolve) => {
-      this.#slots = specs.map((spec) => ({ spec, keeper: undefined, ready: false, toWriteOut: Infinity }));
       const settle = (fault: StartFault | undefined): void => {
         if (fault !== undefined || this.#slots.every((slot) => slot.ready)) resolve(fault);
       };
@@ -259,11 +274,12 @@ class NodeSupervisor implements Supervisor {
         return;
       case 'ready':
         slot.ready = true;
+        slot.logins.handOver();
         settle(undefined);
         return;
       case 'refused':
         // At the start the command itself tells the user.
-        trace(this.#router === undefined ? 'info' : 'error', 'engine.refused', {
+        trace(this.#isStarted ? 'error' : 'info', 'engine.refused', {
           index: slot.spec.engine,
           ...message.fault,
         });
@@ -321,15 +337,11 @@ class NodeSupervisor implements Supervisor {
       ownerOf: (targetName) => (targetName === undefined ? 0 : (owners.get(targetName) ?? 0)),
       handOver: (engine, arrival, head, answered) => {
         const slot = this.#slots[engine];
-        const child = slot?.keeper?.child;
-        if (child === undefined || slot?.ready !== true) {
-          // The initiator tries again; by then the engine may be back.
-          trace('warn', 'login.engineAway', { engine, source: arrival.remoteAddress });
-          arrival.drop();
-          return;
-        }
-        const message: ToEngine = { kind: 'connection', head, answered };
-        child.handOver(message, arrival);
+        if (slot === undefined) return arrival.drop();
+        const handOver = (): void =>
+          slot.keeper?.child?.handOver({ kind: 'connection', head, answered } satisfies ToEngine, arrival);
+        if (slot.ready) handOver();
+        else slot.logins.add(arrival, handOver);
       },
     });
   }

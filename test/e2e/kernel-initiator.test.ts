@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { bootGuest } from './guest/guest.ts';
 import { guestLacks } from './guest/image.ts';
+import { MULTIPATHD, PREPARE } from './guest/initiator.ts';
 import { createNetwork } from './guest/network.ts';
 import { lockstep } from './lockstep.ts';
 
@@ -20,20 +21,6 @@ const IQN = 'iqn.2008-08.org.lockstep:kernel';
 const SECRET = 'twelve-or-more';
 const DISK = `/dev/disk/by-path/ip-10.66.0.1:3260-iscsi-${IQN}-lun-0`;
 const OTHER_PATH = `/dev/disk/by-path/ip-10.66.1.1:3260-iscsi-${IQN}-lun-0`;
-
-/** What a distribution would have running, and helpers: `set -e` does not see a failed `! command`, so `refuses`. */
-const PREPARE = `
-modprobe -a iscsi_tcp sd_mod sg dm-multipath dm-round-robin dm-service-time
-/lib/systemd/systemd-udevd --daemon >/dev/null 2>&1
-udevadm trigger --action=add --subsystem-match=block --subsystem-match=misc
-sed -i 's/^\\(node.conn.0..timeo.noop_out_[a-z]* =\\).*/\\1 2/' /etc/iscsi/iscsid.conf # a silent path is noticed in 4 s
-iscsid >/dev/null 2>&1
-cat > /tmp/lib.sh <<'END'
-refuses() { if "$@" 2>/dev/null; then echo "should have failed: $*"; return 1; fi; }
-wait_for() { local n=0; until "$@" >/dev/null 2>&1; do n=$((n + 1)); [ $n -lt 100 ] || return 1; sleep 0.1; done; }
-login() { iscsiadm -m node -T "$1" -p "$2" --login && wait_for test -b "/dev/disk/by-path/ip-$2:3260-iscsi-$1-lun-0"; }
-END
-`;
 
 test('a Linux kernel uses an exported file', async (t) => {
   const lack = guestLacks();
@@ -224,10 +211,8 @@ test('a Linux kernel uses an exported file', async (t) => {
   });
 
   await t.test('multipath makes one disk of both paths by ALUA and survives the loss of one', async () => {
-    const settings = readFileSync(join(import.meta.dirname, '../../packaging/multipath.conf'), 'utf8');
-    await must(`mkdir -p /etc/multipath/conf.d; cat > /etc/multipath/conf.d/lockstep.conf <<'END'\n${settings}END
-      multipathd; wait_for test -b /dev/mapper/mpatha
-      two() { [ "$(multipathd show paths raw format '%t %o %p' | grep -c 'active.*running.*50')" = 2 ]; }; wait_for two`);
+    await must(`${MULTIPATHD}
+      wait_for test -b /dev/mapper/mpatha; wait_for paths 2`);
     assert.match(await must('multipath -ll'), /LOCKSTEP[\s\S]*1 alua[\s\S]*round-robin 0' prio=50/);
     await must(
       'dd if=/dev/urandom of=/tmp/c bs=1M count=8 status=none; dd if=/tmp/c of=/dev/mapper/mpatha bs=1M oflag=direct status=none',

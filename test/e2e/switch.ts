@@ -9,6 +9,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import type { DrillNetwork, NetworkName } from '../../src/management/drill/site.ts';
+import { type GuestNetwork, plugIn } from './guest/network.ts';
 
 const command = promisify(execFile);
 
@@ -16,7 +17,8 @@ export const NETWORKS: readonly NetworkName[] = ['sync1', 'sync2', 'front'];
 export const INITIATOR_ADDRESS = '10.67.2.254';
 const NOBODY = '02:00:00:00:00:99';
 
-export interface Switch extends DrillNetwork, AsyncDisposable {
+/** Guests are where initiators are, guest n as .(100 + n). */
+export interface Switch extends DrillNetwork, GuestNetwork, AsyncDisposable {
   /** A command line that runs where initiators are. */
   readonly atInitiator: readonly string[];
   /** … and on a node. */
@@ -78,7 +80,10 @@ export async function createSwitch(nodes: readonly string[]): Promise<Switch> {
   };
   const wrong = new Set<string>();
   return {
+    namespace: name,
     atInitiator: ['ip', 'netns', 'exec', name],
+    inside: (...words) => ['ip', 'netns', 'exec', name, ...words],
+    attach: (number) => plugIn(name, number, [{ bridge: 'front', address: `10.67.2.${100 + number}/24` }]),
     at: (node) => ['ip', 'netns', 'exec', namespaceOf(node)],
     async cut(node, networks) {
       for (const network of networks) await inside(name, 'link', 'set', cableOf(node, network), 'nomaster');

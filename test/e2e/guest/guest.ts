@@ -16,7 +16,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { guestImage, KERNEL, MODULES } from './image.ts';
-import type { Network } from './network.ts';
+import type { GuestNetwork } from './network.ts';
 
 export interface Guest extends AsyncDisposable {
   /** Runs a bash script. Standard output and error come back together. A script over its time ends the guest. */
@@ -28,13 +28,13 @@ export interface Guest extends AsyncDisposable {
 type Machine = ChildProcessByStdio<Writable, Readable, null>;
 
 const MEMORY = '512M';
-const BOOT_LIMIT_MS = 60_000;
+const BOOT_LIMIT_MS = 120_000;
 const SCRIPT_LIMIT_MS = 60_000;
 const STOP_LIMIT_MS = 3_000;
 /** Ends a script's output; its status and a newline follow. */
 const END = '\x1e';
 
-export async function bootGuest(network: Network, options: { readonly number: number }): Promise<Guest> {
+export async function bootGuest(network: GuestNetwork, options: { readonly number: number }): Promise<Guest> {
   const image = await guestImage();
   const ports = await network.attach(options.number);
   const folder = await mkdtemp(join(tmpdir(), `${network.namespace}-guest-`));
@@ -79,7 +79,7 @@ export async function bootGuest(network: Network, options: { readonly number: nu
   };
 }
 
-async function start(network: Network, folder: string, devices: readonly string[]): Promise<Machine> {
+async function start(network: GuestNetwork, folder: string, devices: readonly string[]): Promise<Machine> {
   const words = [`mem=${MEMORY}`, ...devices, 'root=/dev/ubda', 'rw', 'noatime', 'init=/sbin/lockstep-first'];
   const consoles = ['con=null', 'con0=fd:3,fd:3', 'con1=fd:0,fd:1', 'quiet', 'panic=-1'];
   const place = [`HOST=${folder}`, `uml_dir=${folder}`, 'umid=guest'];

@@ -8,20 +8,40 @@ import { promisify } from 'node:util';
 
 const command = promisify(execFile);
 
-export interface Network extends AsyncDisposable {
+/** Where guests are plugged in. */
+export interface GuestNetwork {
   readonly namespace: string;
-  /** Addresses of the namespace, one per segment: what a target listens on. */
-  readonly addresses: readonly string[];
   /** `words` as a command line that runs inside. */
   readonly inside: (...words: readonly string[]) => [string, ...string[]];
   /** Plugs in guest `number`: one tap device and one address per segment. */
   attach(number: number): Promise<readonly Port[]>;
 }
 
+export interface Network extends GuestNetwork, AsyncDisposable {
+  /** Addresses of the namespace, one per segment: what a target listens on. */
+  readonly addresses: readonly string[];
+}
+
 export interface Port {
   readonly tap: string;
   /** With prefix length. */
   readonly address: string;
+}
+
+/** A tap device for guest `number` on each bridge of the namespace; `address`: with prefix length. */
+export async function plugIn(
+  namespace: string,
+  number: number,
+  bridges: readonly { readonly bridge: string; readonly address: string }[],
+): Promise<readonly Port[]> {
+  const ports: Port[] = [];
+  for (const [index, { bridge, address }] of bridges.entries()) {
+    const tap = `g${number}s${index}`;
+    await command('ip', ['-n', namespace, 'tuntap', 'add', 'dev', tap, 'mode', 'tap']);
+    await command('ip', ['-n', namespace, 'link', 'set', tap, 'master', bridge, 'up']);
+    ports.push({ tap, address });
+  }
+  return ports;
 }
 
 let networks = 0;
@@ -43,17 +63,12 @@ export async function createNetwork(segments: number): Promise<Network> {
     namespace,
     addresses: indexes.map((index) => `10.66.${index}.1`),
     inside: (...words) => ['ip', 'netns', 'exec', namespace, ...words],
-    async attach(number) {
-      const ports = indexes.map((index) => ({
-        tap: `g${number}s${index}`,
-        address: `10.66.${index}.${100 + number}/24`,
-      }));
-      for (const [index, { tap }] of ports.entries()) {
-        await ip('tuntap', 'add', 'dev', tap, 'mode', 'tap');
-        await ip('link', 'set', tap, 'master', `br${index}`, 'up');
-      }
-      return ports;
-    },
+    attach: (number) =>
+      plugIn(
+        namespace,
+        number,
+        indexes.map((index) => ({ bridge: `br${index}`, address: `10.66.${index}.${100 + number}/24` })),
+      ),
     async [Symbol.asyncDispose]() {
       await command('ip', ['netns', 'delete', namespace]);
     },
