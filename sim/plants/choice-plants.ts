@@ -178,8 +178,8 @@ export const CHOICE_PLANTS: Catalogue = {
   },
   provenOrNot: {
     file: CHOOSE,
-    find: 'promoted.has(node) &&\n      base.learners',
-    replace: 'base.learners',
+    find: 'promoted.has(node) &&\n      !excluded.has(node) &&\n      base.learners',
+    replace: '!excluded.has(node) &&\n      base.learners',
     what: 'a learner becomes a member before it has everything',
     foundBy: WRONG_EPOCH,
     seedsMax: 21,

@@ -142,6 +142,22 @@ test('heartbeat: who has stood back does not let others go on without the one th
   assert.equal(chosenBy(1, SUSPEND_LOW, promises).kind, 'go');
 });
 
+test('a copy that was restarted does not take the place of the only one that has gone on, though that is to leave', () => {
+  const two = of(20, [1, 3]);
+  const promises = { 1: promise(two), 3: promise(two, { isFresh: false, wasStopped: true }) };
+  for (const strategy of [MAJORITY, SUSPEND_LOW]) {
+    const choice = choiceOf(
+      1,
+      strategy,
+      { ...promises, 2: promise(of(4, [1, 2, 3]), { isFresh: false }) },
+      { excluded: new Set([1]) },
+    );
+    assert.deepEqual([choice.members, choice.learners], [[1], [2, 3]]);
+  }
+  const both = { ...promises, 3: promise(two) };
+  assert.deepEqual(choiceOf(1, SUSPEND_LOW, both, { excluded: new Set([1]) }).members, [3]);
+});
+
 /** Promises of these, which all reach each other. */
 const all = (
   base: Configuration,

@@ -133,16 +133,24 @@ function expected(
   }
   const counts = (node: number): boolean =>
     promised.includes(node) &&
-    !is(node, 'blank', 'failed', 'excluded', 'dataless') &&
+    !is(node, 'blank', 'failed', 'dataless') &&
     (!is(node, 'out', 'outRestarted') || lost === 0);
   const isFresh = (node: number): boolean =>
     counts(node) && !is(node, 'restarted', 'stopped', 'writtenOut', 'outRestarted');
-  const fresh = base.members.filter(isFresh);
+  const all = base.members.filter(isFresh);
+  const wanted = all.filter((node) => !is(node, 'excluded'));
+  const fresh = wanted.length > 0 ? wanted : all;
   const proven = at.promoted.filter(
-    (node) => base.learners.includes(node) && isFresh(node) && (base === at.before || !is(node, 'behind')),
+    (node) =>
+      base.learners.includes(node) &&
+      isFresh(node) &&
+      !is(node, 'excluded') &&
+      (base === at.before || !is(node, 'behind')),
   );
   if (fresh.length > 0) return { members: [...fresh, ...proven].toSorted(ascending), isClaimed };
-  const copies = site.nodes.filter((node) => base.members.includes(node) && counts(node));
+  const copies = site.nodes.filter(
+    (node) => base.members.includes(node) && counts(node) && !is(node, 'excluded'),
+  );
   const stopped = (['stopped', 'writtenOut'] as const).flatMap((how) =>
     copies.filter((node) => is(node, how)),
   );
@@ -218,10 +226,13 @@ function holds(at: Case, { members, learners, base, sources }: Choice): void {
     const situation = nodes.get(node)!;
     assert.ok(base.members.includes(node) || at.promoted.includes(node), say('members come from members'));
     assert.ok(
-      !['silent', 'mute', 'blank', 'failed', 'retired', 'retiredAhead', 'excluded', 'dataless'].includes(
-        situation,
-      ),
+      !['silent', 'mute', 'blank', 'failed', 'retired', 'retiredAhead', 'dataless'].includes(situation),
       say('members count'),
+    );
+    assert.ok(
+      situation !== 'excluded' ||
+        members.every((other) => nodes.get(other) === 'excluded' || !base.members.includes(other)),
+      say('who is to be left out stays only if nobody else can'),
     );
     if (site.strategy.kind === 'heartbeat' && missing)
       assert.ok(!situation.startsWith('out'), say('who stood back waits for all'));

@@ -3,6 +3,7 @@
  *
  *   base      the highest configuration that anyone accepted: whatever was committed, its members have
  *   members   members of base that have gone on without a restart, and can all reach each other
+ *             – only those who were to be left out: they stay, for what restarted copies hold nobody else can tell
  *             – none of them: everything was restarted; one copy starts, if nothing can be lost
  *   learners  every other data node that promised and reaches all members
  *   replicas  as base has them, or with one more or less, as an administrator has said
@@ -108,7 +109,6 @@ export function choose(given: ChooseInput): Chosen {
       report?.handover !== undefined &&
       !report.isBlank &&
       !report.hasFailed &&
-      !input.excluded.has(node) &&
       (!report.isDiverged || input.winner !== undefined)
     );
   };
@@ -234,22 +234,27 @@ function chooseMembers(
   ready: (node: number) => boolean,
   allPromised: boolean,
 ): Members {
-  const { promises, site, promoted } = input;
+  const { promises, site, promoted, excluded } = input;
   const stands = (node: number): boolean =>
     ready(node) &&
     promises.get(node)!.isFresh &&
     // Who stood back has everything only if nobody can have gone on since.
     (!promises.get(node)!.isOut || allPromised);
-  const fresh = site.nodes.filter((node) => base.members.includes(node) && stands(node));
+  const all = site.nodes.filter((node) => base.members.includes(node) && stands(node));
+  const wanted = all.filter((node) => !excluded.has(node));
+  const fresh = wanted.length > 0 ? wanted : all;
   const proven = site.nodes.filter(
     (node) =>
       promoted.has(node) &&
+      !excluded.has(node) &&
       base.learners.includes(node) &&
       promises.get(node)?.accepted.term === base.term &&
       stands(node),
   );
   if (fresh.length > 0) return clique(input, [...fresh, ...proven], fresh);
-  return restarted(input, base, (node) => ready(node) && (!promises.get(node)!.isOut || allPromised));
+  const isLeft = (node: number): boolean =>
+    ready(node) && !excluded.has(node) && (!promises.get(node)!.isOut || allPromised);
+  return restarted(input, base, isLeft);
 }
 
 /** The most nodes that all reach each other; of equals the one with the highest priority. This node must be among them. */

@@ -319,7 +319,7 @@ test('UNMAP: no list and no blocks are no error; half a list and too many descri
 });
 
 test('UNMAP of more blocks than page B0h promises is refused, however they are divided', async () => {
-  const max = 2 ** 30 / 512;
+  const max = 2 ** 29 / 512;
   const client = await readyClient(
     targetOver(unitOver(createRamStore({ blockLength: 512, blockCount: 2 * max }))),
   );

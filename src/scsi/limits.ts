@@ -12,8 +12,8 @@ export const COMPARE_AND_WRITE_BLOCKS_MAX = 128;
 const WRITE_SAME_BYTES_MAX = 16 << 20;
 /** MAXIMUM UNMAP BLOCK DESCRIPTOR COUNT. */
 export const UNMAP_DESCRIPTORS_MAX = 256;
-/** MAXIMUM UNMAP LBA COUNT, of all descriptors together: 1 GiB, for the same reason. */
-const UNMAP_BYTES_MAX = 1 << 30;
+/** MAXIMUM UNMAP LBA COUNT, of all descriptors together: 512 MiB, for the same reason. */
+const UNMAP_BYTES_MAX = 512 << 20;
 
 export function transferBlocksMax(geometry: Geometry): number {
   return TRANSFER_BYTES_MAX / geometry.blockLength;
