@@ -1,6 +1,6 @@
 /** What a membership is made of, and what it needs of its node. */
 
-import type { Uuid } from '../base/uuid.ts';
+import { NO_UUID, type Uuid } from '../base/uuid.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Trace } from '../ports/trace.ts';
 import type { Choice } from './choose.ts';
@@ -20,6 +20,15 @@ export interface Standing {
   /** It went on alone while others did: someone has to choose between them. */
   readonly isDiverged: boolean;
 }
+
+/** Of who has promised and accepted nothing yet. */
+export const NO_STANDING: Standing = {
+  promised: 0,
+  accepted: { term: 0, id: NO_UUID, members: [], learners: [] },
+  bound: [],
+  isOut: false,
+  isDiverged: false,
+};
 
 /** What a copy adds to a report. */
 export type CopyReport<H> = Pick<

@@ -1,6 +1,5 @@
 /** A few memberships that hear each other over links that can be cut one by one; time moves when told. */
 
-import { NO_UUID } from '../../base/uuid.ts';
 import {
   type Configuration,
   type IsolationPolicy,
@@ -9,7 +8,7 @@ import {
   witnessOf,
 } from '../configuration.ts';
 import { Membership } from '../membership.ts';
-import type { MembershipPorts, Standing } from '../ports.ts';
+import { type MembershipPorts, NO_STANDING, type Standing } from '../ports.ts';
 import type { Beat, BeatAnswer, Control } from '../messages.ts';
 import { CLAIM, encodeRegister, VOTE } from '../registers.ts';
 import { StoredClaims } from '../stored-claims.ts';
@@ -23,13 +22,6 @@ const SAVE_MS = 1;
 const FIRST: Configuration = { term: 1, id: 'f'.repeat(32), members: [1, 2], learners: [] };
 
 const DEVICE = 'd'.repeat(32);
-const NOTHING: Standing = {
-  promised: 0,
-  accepted: { term: 0, id: NO_UUID, members: [], learners: [] },
-  bound: [],
-  isOut: false,
-  isDiverged: false,
-};
 
 export type LinkKind = 'sync' | 'heartbeat';
 /** `stored`: majority with a witness whose vote lies in a store. */
@@ -90,8 +82,8 @@ export class SmallCluster {
 
   /** A node that has no copy yet, and runs. */
   addNode(node: number): void {
-    const machine = { standing: NOTHING, canSave: true, incarnation: 1, voter: this.#newVoter(node, 1) };
-    this.#machines.set(node, { ...machine, membership: this.#newMembership(node, NOTHING, 1) });
+    const machine = { standing: NO_STANDING, canSave: true, incarnation: 1, voter: this.#newVoter(node, 1) };
+    this.#machines.set(node, { ...machine, membership: this.#newMembership(node, NO_STANDING, 1) });
   }
 
   of(node: number): Membership<string> {

@@ -5,10 +5,10 @@
 
 import { assert } from '../../base/assert.ts';
 import type { Result } from '../../base/result.ts';
-import { NO_UUID, type Uuid } from '../../base/uuid.ts';
+import type { Uuid } from '../../base/uuid.ts';
 import type { Configuration } from '../../cluster/configuration.ts';
 import { type History, withDataWritten, withEpoch } from '../../cluster/history.ts';
-import type { Standing } from '../../cluster/ports.ts';
+import { NO_STANDING, type Standing } from '../../cluster/ports.ts';
 import { SuperblockFile } from '../../cluster/superblock.ts';
 import type { Shutdown, Superblock, WritePolicy } from '../../cluster/superblock-format.ts';
 import type { JournalStrategy } from '../../journal/recovery.ts';
@@ -29,16 +29,8 @@ export interface CopyIdentity {
   readonly journal: JournalStrategy;
 }
 
-const NOTHING: Standing = {
-  promised: 0,
-  accepted: { term: 0, id: NO_UUID, members: [], learners: [] },
-  bound: [],
-  isOut: false,
-  isDiverged: false,
-};
-
 export class CopyRecords {
-  standing: Standing = NOTHING;
+  standing: Standing = NO_STANDING;
   history: History = [];
   documents: readonly KeptDocument[] = [];
   /** Blocks of the device as this copy serves it; where its journal lies depends on it. */
