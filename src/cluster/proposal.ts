@@ -50,6 +50,19 @@ export function begin<H>(
   };
 }
 
+/** Its members have accepted it. */
+export function hasMembers({ accepted, choice }: Attempt<unknown>): boolean {
+  return choice!.members.every((node) => accepted.has(node));
+}
+
+/**
+ * Members are asked to accept before all others: a copy that is left out holds what members may lack until they have it, and
+ * says so by what it has accepted.
+ */
+export function isTurnOf(node: number, attempt: Attempt<unknown>): boolean {
+  return attempt.choice!.members.includes(node) || hasMembers(attempt);
+}
+
 /** Everybody who must have accepted before anyone serves has. `sites`: by which it is chosen, and to which it leads. */
 export function isComplete({ accepted, choice }: Attempt<unknown>, sites: readonly Site[]): boolean {
   const { members, learners, told } = choice!;

@@ -10,8 +10,8 @@ import { type Choice, choose } from './choose.ts';
 import { type Configuration, includes, type Site, votersOf, withDataOf, witnessOf } from './configuration.ts';
 import type { Membership } from './membership.ts';
 import type { MembershipPorts } from './ports.ts';
-import type { Control, Proposal, Report } from './messages.ts';
-import { type Attempt, begin, isComplete, nextTerm } from './proposal.ts';
+import type { Control, Report } from './messages.ts';
+import { type Attempt, begin, hasMembers, isComplete, isTurnOf, nextTerm } from './proposal.ts';
 import type { Reason } from './think.ts';
 import {
   BEAT_MS,
@@ -133,7 +133,7 @@ export class Proposer<H> {
     } else if (attempt.phase === 'accept') {
       const failed = this.#failedSince(attempt);
       if (failed.length > 0) return this.#withoutThem(attempt, failed);
-      this.#sendAccept(attempt.proposal!, (node) => !attempt.accepted.has(node), false);
+      this.#sendAccept(attempt, (node) => !attempt.accepted.has(node) && isTurnOf(node, attempt), false);
     }
   }
 
@@ -300,12 +300,13 @@ export class Proposer<H> {
     });
     if (choice.diverged.length > 0)
       ports.trace('error', 'mirror.splitBrain', { serving: choice.members, diverged: choice.diverged });
-    this.#sendAccept(attempt.proposal, () => true, true);
+    this.#sendAccept(attempt, (node) => choice.members.includes(node), true);
   }
 
-  #sendAccept(proposal: Proposal<H>, wanted: (node: number) => boolean, isFirst: boolean): void {
+  #sendAccept(attempt: Attempt<H>, wanted: (node: number) => boolean, isFirst: boolean): void {
+    const proposal = attempt.proposal!;
     const { configuration } = proposal;
-    for (const node of this.#asked(this.#attempt!)) {
+    for (const node of this.#asked(attempt)) {
       if (!wanted(node)) continue;
       const isIncluded = includes(configuration, node);
       // What carries data goes once, by the channel; the rest is repeated until it is answered.
@@ -325,8 +326,12 @@ export class Proposer<H> {
   onAccepted(from: number, term: number): void {
     const attempt = this.#attempt;
     if (attempt?.term !== term || attempt.phase !== 'accept') return;
-    attempt.accepted.add(from);
     const { configuration } = attempt.proposal!;
+    const { members } = configuration;
+    const isNews = !attempt.accepted.has(from);
+    attempt.accepted.add(from);
+    if (isNews && members.includes(from) && hasMembers(attempt))
+      this.#sendAccept(attempt, (node) => !members.includes(node), true);
     const sites = [attempt.choice!.base, configuration].map((of) => this.#membership.siteOf(of));
     if (!isComplete(attempt, sites)) return;
     const concerned = this.#asked(attempt);
