@@ -384,6 +384,7 @@ export class MirrorHost {
       self: this.number,
       device: DEVICE,
       site: { ...drawn.site, nodes: madeOf },
+      neighbours: [...drawn.site.nodes, ...drawn.spares].filter((node) => node !== this.number),
       incarnation: this.#incarnation,
       policy: drawn.policy,
       journal: drawn.journal,

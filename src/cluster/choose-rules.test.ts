@@ -36,6 +36,7 @@ function chosenBy(
     promises: new Map(Object.entries(promises).map(([node, report]) => [Number(node), report])),
     excluded: new Set(),
     promoted: new Set(),
+    later: [],
     isHeard: (node) => node in promises,
     retiredIn: () => undefined,
     firsts: [1],
@@ -213,4 +214,15 @@ test('what only somebody has accepted who has no vote in it counts, too', () => 
   assert.equal(chosenBy(2, SUSPEND_LOW, promises).kind, 'wait', 'node 1 is silent');
   const both = choiceOf(1, SUSPEND_LOW, { ...promises, 1: promise(last) });
   assert.deepEqual([both.base.term, both.members, both.replicas], [36, [1, 2], [1, 2]]);
+});
+
+test('a copy from a time at which it was alone does not begin before those that have gone on since have promised', () => {
+  const [early, now] = [of(20, [1]), of(90, [1, 2])];
+  const site = { nodes: [1], strategy: SUSPEND_LOW };
+  const old = promise(early, { isFresh: false });
+  const more = { site, later: [2] };
+  assert.equal(chosenBy(1, SUSPEND_LOW, { 1: old }, more).kind, 'wait');
+  const since = promise({ ...now, replicas: [1, 2] });
+  const choice = choiceOf(1, SUSPEND_LOW, { 1: old, 2: since }, more);
+  assert.deepEqual([choice.base.term, choice.members, choice.learners], [90, [2], [1]]);
 });

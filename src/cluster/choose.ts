@@ -66,6 +66,8 @@ export interface ChooseInput {
   readonly excluded: ReadonlySet<number>;
   /** Learners of base that were proven equal in it. */
   readonly promoted: ReadonlySet<number>;
+  /** Heard, without a vote as this node knows the device, and yet further than it: what they know decides. */
+  readonly later: readonly number[];
   /** Heard on any path. */
   readonly isHeard: (node: number) => boolean;
   /** The term that the node has accepted last, if it has retired: its next process will count as restarted. */
@@ -88,6 +90,11 @@ interface Considered extends Omit<ChooseInput, 'site'> {
 export function choose(given: ChooseInput): Chosen {
   const remembering = new Map([...given.promises].filter(([, report]) => !report.isBlank));
   if (remembering.size === 0) return wait('no copy that counts has promised');
+  const unasked = given.later.filter((node) => !given.promises.has(node));
+  if (unasked.length > 0)
+    return wait(
+      `node ${unasked.join(', ')} has gone on since this copy was last with it, and has not promised`,
+    );
   if (given.winner !== undefined && !isSide(remembering, given.winner))
     return wait(`node ${given.winner} has not promised, or is no side of a split brain`);
   const { base, diverged } = lineageOf(given.site, remembering, given.winner);

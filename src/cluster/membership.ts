@@ -238,7 +238,9 @@ export class Membership<H> {
       hearsSync: this.#firstOf(this.peers.syncNodes(now)),
       members: this.installed?.members ?? [],
     };
-    const others = new Set([...votersOf(this.site), ...this.peers.heardNodes(now)]);
+    const { neighbours = [] } = this.#options;
+    const more = this.installed === undefined ? neighbours : [];
+    const others = new Set([...votersOf(this.site), ...this.peers.heardNodes(now), ...more]);
     for (const node of others) if (node !== this.self) this.ports.sendBeat(node, beat);
   }
 

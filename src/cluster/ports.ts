@@ -73,6 +73,8 @@ export interface MembershipPorts<H> {
 export interface MembershipOptions<H> {
   readonly self: number;
   readonly site: MadeSite;
+  /** All with links to this one: they hear of it while it does not serve, for they may have a copy that it knows nothing of. */
+  readonly neighbours?: readonly number[] | undefined;
   readonly incarnation: number;
   readonly ports: MembershipPorts<H>;
   readonly standing: Standing;

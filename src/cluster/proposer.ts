@@ -8,6 +8,7 @@
 
 import { type Choice, choose } from './choose.ts';
 import { type Configuration, includes, type Site, votersOf, withDataOf, witnessOf } from './configuration.ts';
+import { laterStrangers } from './later.ts';
 import type { Membership } from './membership.ts';
 import type { MembershipPorts } from './ports.ts';
 import type { Control, Report } from './messages.ts';
@@ -80,13 +81,10 @@ export class Proposer<H> {
 
   propose({ cause, excluded, promoted, change }: Reason): void {
     const now = this.#ports.clock.now();
+    const { peers } = this.#membership;
     let seen = this.#membership.promising;
-    for (const node of votersOf(this.#site))
-      seen = Math.max(
-        seen,
-        this.#membership.peers.beatOf(node)?.promised ?? 0,
-        this.#membership.peers.beatOf(node)?.term ?? 0,
-      );
+    for (const node of new Set([...votersOf(this.#site), ...peers.heardNodes(now)]))
+      seen = Math.max(seen, peers.beatOf(node)?.promised ?? 0, peers.beatOf(node)?.term ?? 0);
     const attempt = begin<H>(nextTerm(seen, this.#self), now, {
       cause,
       excluded: new Set(excluded),
@@ -173,16 +171,17 @@ export class Proposer<H> {
 
   /**
    * Data nodes by all that has been heard of: as this node knows them, and as others do that have accepted another
-   * configuration; and those who are to become some.
+   * configuration, or are heard to have; and those who are to become some.
    */
   #withData({ promises, change }: Attempt<H>): readonly number[] {
     const { standing } = this.#membership;
+    const later = laterStrangers(this.#membership, standing.accepted.term, this.#ports.clock.now());
     const known = [...promises.values()].filter(({ isBlank }) => !isBlank);
     const nodes = [standing, ...known].flatMap(({ accepted, bound }) => [
       ...withDataOf(this.#membership.siteOf(accepted)),
       ...bound,
     ]);
-    return [...new Set([...nodes, ...(change?.replicas ?? [])])];
+    return [...new Set([...nodes, ...later, ...(change?.replicas ?? [])])];
   }
 
   onRefuse(term: number, promised: number): void {
@@ -213,6 +212,7 @@ export class Proposer<H> {
       promises: attempt.promises,
       excluded: attempt.excluded,
       promoted: attempt.promoted,
+      later: laterStrangers(this.#membership, this.#membership.standing.accepted.term, now),
       isHeard: (node) => this.#membership.peers.hears(node, now),
       retiredIn: (node) => this.#retiredIn(node, now),
       writesBack: ports.writesBack(),

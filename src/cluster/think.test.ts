@@ -345,3 +345,30 @@ test('a side of a split brain waits until somebody chooses', () => {
   told.membership.proposer.resolve(1);
   assert.ok(told.untilProposed() !== undefined);
 });
+
+// ── A disk that was put back to a time at which others had no copy ──
+
+const alone = (): Bench => new Bench({ strategy: HEARTBEAT, self: 3, nodes: [3], accepted: of([3]) });
+const LATER = { accepted: { term: TERM + 100, members: [2, 3] } };
+
+test('a copy that knew nobody else waits while one that has gone on since serves, and asks it when it does not', () => {
+  assert.equal(alone().untilProposed()?.looks, 4);
+  quiet(alone().hear(2, { ...LATER, role: 'serving' }));
+  assert.equal(
+    alone()
+      .hear(2, { ...LATER, ...idle })
+      .untilProposed()?.looks,
+    4 + DEFERENCE_TICKS,
+  );
+  assert.equal(
+    alone()
+      .hear(2, { ...idle, accepted: of([2]) })
+      .untilProposed()?.looks,
+    4,
+  );
+});
+
+test('whoever serves alone, and hears one that has gone on since with others, asks it', () => {
+  quiet(alone().serve());
+  assert.match(alone().serve().hear(2, LATER).look()!.cause, /node 2 has gone on/);
+});

@@ -2,6 +2,7 @@
 
 import { type Configuration, includes, isMajority, votersOf, witnessOf } from './configuration.ts';
 import type { ReplicaChange } from './choose.ts';
+import { laterStrangers } from './later.ts';
 import type { Membership } from './membership.ts';
 import type { Beat } from './messages.ts';
 import { BEAT_MS, FORGOTTEN_MS } from './times.ts';
@@ -64,6 +65,8 @@ function asMember<H>(membership: Membership<H>, now: number): Reason | undefined
     return { cause: `node ${astray.join(', ')} is in another term`, excluded: [], promoted: [] };
   }
   membership.astray = 0;
+  const later = laterStrangers(membership, installed.term, now);
+  if (later.length > 0) return { cause: `node ${later.join(', ')} has gone on`, excluded: [], promoted: [] };
   return powerless(membership, now) ?? asRival(membership, now) ?? leading(membership, now);
 }
 
@@ -144,7 +147,8 @@ function asOther<H>(membership: Membership<H>, now: number): Reason | undefined 
   if (standing.isDiverged && !proposer.isTold) return undefined;
   // A copy that has never been part of the device, or is no more, has no say.
   if (standing.accepted.term === 0 || role === 'removed') return undefined;
-  const heard = site.nodes.filter((node) => node !== self && peers.hears(node, now));
+  const known = site.nodes.filter((node) => node !== self && peers.hears(node, now));
+  const heard = [...known, ...laterStrangers(membership, standing.accepted.term, now)];
   const someoneServes = heard.some((node) => peers.beatOf(node)?.role === 'serving');
   if (someoneServes || isHelpless(membership, now)) {
     membership.idle = 0;
@@ -165,9 +169,10 @@ function asOther<H>(membership: Membership<H>, now: number): Reason | undefined 
  * Others have gone on without this node, and it hears none of them: it could only disturb those who vote for them.
  * That a witness tells it so is what keeps two nodes that have lost each other from taking turns.
  */
-function isHelpless<H>({ self, site, peers, standing }: Membership<H>, now: number): boolean {
+function isHelpless<H>(membership: Membership<H>, now: number): boolean {
+  const { self, site, peers, standing } = membership;
   let { accepted }: { accepted: Pick<Configuration, 'term' | 'members'> } = standing;
-  for (const node of votersOf(site)) {
+  for (const node of [...votersOf(site), ...laterStrangers(membership, accepted.term, now)]) {
     const beat = peers.hears(node, now) ? peers.beatOf(node) : undefined;
     if (beat !== undefined && beat.accepted.term > accepted.term) accepted = beat.accepted;
   }
@@ -175,6 +180,7 @@ function isHelpless<H>({ self, site, peers, standing }: Membership<H>, now: numb
   return !members.includes(self) && !members.some((node) => peers.hears(node, now));
 }
 
+/** By priority; whoever has gone on further without this node is, too. */
 function isHigher<H>({ site, self }: Membership<H>, node: number): boolean {
   return site.nodes.indexOf(node) < site.nodes.indexOf(self);
 }

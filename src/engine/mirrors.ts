@@ -214,6 +214,7 @@ function hostOf(
     device: id,
     copyId: copyIdOf(id, cluster.node, crypto),
     site,
+    neighbours: partners,
     policy,
     journal,
     slotCount: SLOTS_DEFAULT,

@@ -37,6 +37,8 @@ export interface MirrorHostOptions {
   /** What is served of it. */
   readonly served: MirrorDevice;
   readonly site: Site;
+  /** All nodes with links for this device; the others of the site unless told. */
+  readonly neighbours?: readonly number[] | undefined;
   readonly policy: WritePolicy;
   readonly journal: JournalStrategy;
   readonly slotCount: number;
@@ -163,6 +165,7 @@ export class MirrorHost {
       self,
       device,
       site,
+      neighbours: this.#options.neighbours,
       incarnation,
       policy: this.#options.policy,
       journal: this.#options.journal,

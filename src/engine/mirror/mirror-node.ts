@@ -120,6 +120,7 @@ export class MirrorNode {
     this.membership = new Membership<Handover>({
       self,
       site: { ...site, order: this.#documents.settings.order },
+      neighbours: options.neighbours,
       incarnation,
       ports: this.#membershipPorts(),
       standing: records.standing,

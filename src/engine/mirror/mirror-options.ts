@@ -18,6 +18,8 @@ export interface MirrorOptions {
   readonly self: number;
   readonly device: Uuid;
   readonly site: Site;
+  /** All nodes with links for this device; the others of the site unless told. */
+  readonly neighbours?: readonly number[] | undefined;
   /** Unlike any other start, and above those before. */
   readonly incarnation: number;
   readonly policy: WritePolicy;
