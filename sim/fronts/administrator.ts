@@ -13,6 +13,7 @@ import { type MirrorSite, settingsText } from './mirror-site.ts';
 
 const RESET_SHARE = 0.4;
 const BACK_SHARE = 0.7;
+const FULL_SHARE = 0.2;
 
 export class Administrator {
   readonly #nodes: readonly MirrorHost[];
@@ -44,7 +45,8 @@ export class Administrator {
     const asides = nodes
       .filter((_, at) => Math.floor(most * 2 ** (at + 2)) % 2 === 1)
       .toSorted((a, b) => a - b);
-    const settings = { order, policy, asides } as const;
+    const fullResyncAbove = part < FULL_SHARE ? Math.ceil(most * 100) : 100;
+    const settings = { order, policy, asides, fullResyncAbove } as const;
     const attempt = {
       settings: settingsText(settings, this.#drawn),
       invokedAt: this.#now(),

@@ -99,9 +99,12 @@ export function drawSite(
 /** Settings for the checker. As the device was made: a document may say so, or there is none. */
 export function settingsText(settings: Settings | undefined, { site, policy }: MirrorSite): string {
   if (settings === undefined) return '';
-  const { order, asides } = settings;
+  const { order, asides, fullResyncAbove } = settings;
   const isAsMade =
-    settings.policy === policy && asides.length === 0 && order.join() === inOrder(order, site.nodes).join();
+    settings.policy === policy &&
+    asides.length === 0 &&
+    fullResyncAbove === 100 &&
+    order.join() === inOrder(order, site.nodes).join();
   return isAsMade ? '' : JSON.stringify(settings);
 }
 

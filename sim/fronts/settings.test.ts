@@ -18,7 +18,7 @@ const policies = (scenario: Scenario) => TWO.nodes.map((node) => scenario.mirror
 
 test('a change through one node holds on all, and after all were restarted', async () => {
   const scenario = await together();
-  const settings = { order: [2, 1], policy: 'through', asides: [1] } as const;
+  const settings = { order: [2, 1], policy: 'through', asides: [1], fullResyncAbove: 100 } as const;
   assert.equal((await scenario.changeSettings(1, settings))?.ok, true);
   const all = () => TWO.nodes.map((node) => scenario.mirror(node).settings);
   await scenario.until(() => all().every(({ order }) => order[0] === 2), 'both have heard', 1000);

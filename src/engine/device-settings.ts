@@ -15,6 +15,8 @@ export interface SettingsChange {
   readonly writePolicy?: WritePolicy;
   /** Whose paths initiators should use last. */
   readonly aside?: readonly string[];
+  /** Percent, 1 to 100: a copy that lacks more of the device is compared as a whole. */
+  readonly fullResyncAbove?: number;
 }
 
 /** All settings of a device. */
@@ -53,7 +55,7 @@ export async function changeSettings(
 }
 
 function numbersOf(
-  { priority, writePolicy, aside }: SettingsChange,
+  { priority, writePolicy, aside, fullResyncAbove }: SettingsChange,
   order: readonly number[],
   cluster: ClusterSpec,
 ): Result<Partial<Settings>, string> {
@@ -68,10 +70,12 @@ function numbersOf(
       : { order: [...first, ...order.filter((node) => !first.includes(node))] }),
     ...(writePolicy === undefined ? {} : { policy: writePolicy }),
     ...(aside === undefined ? {} : { asides: aside.map((name) => numbers.get(name)!) }),
+    ...(fullResyncAbove === undefined ? {} : { fullResyncAbove }),
   });
 }
 
-function namesIn({ order, policy, asides }: Settings, cluster: ClusterSpec): NamedSettings {
+function namesIn(settings: Settings, cluster: ClusterSpec): NamedSettings {
+  const { order, policy, asides, fullResyncAbove } = settings;
   const names = (nodes: readonly number[]): string[] => nodes.map((node) => nodeNameOf(cluster, node));
-  return { priority: names(order), writePolicy: policy, aside: names(asides) };
+  return { priority: names(order), writePolicy: policy, aside: names(asides), fullResyncAbove };
 }

@@ -56,7 +56,8 @@ export function joined(
     const itself = others.get(replica.node)?.replicas.find(({ node }) => node === replica.node);
     const known = all.flatMap(({ replicas: told }) => told.filter(({ node }) => node === replica.node));
     const resync = known.find((told) => told.resync !== undefined)?.resync;
-    return { ...replica, why: itself?.why ?? replica.why, resync };
+    const lack = known.find((told) => told.lack !== undefined)?.lack;
+    return { ...replica, why: itself?.why ?? replica.why, resync, lack };
   });
   return { ...own, replicas };
 }
@@ -67,6 +68,7 @@ function replicasOf(site: Site, cluster: ClusterSpec, host: Told): ReplicaStatis
   return (node?.settings.order ?? site.nodes).map((copy) => {
     const path = state?.paths.find((group) => group.node === copy);
     const progress = resyncs.find(({ learner }) => learner === copy);
+    const lack = node?.lackOf(copy);
     const { state: how, why } = copy === cluster.node ? ownState(host) : stateOfOther(node, copy);
     return {
       node: copy,
@@ -74,6 +76,7 @@ function replicasOf(site: Site, cluster: ClusterSpec, host: Told): ReplicaStatis
       state: how,
       why: why && withNodeNames(cluster, why),
       resync: progress && resyncStatistics(progress),
+      lack: lack && { bytes: lack.chunks * CHUNK_LENGTH, percent: lack.percent },
       path: path?.state ?? 'unavailable',
       isPreferred: path?.isPreferred ?? false,
     };

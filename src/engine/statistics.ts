@@ -39,6 +39,8 @@ export interface ReplicaStatistics {
   readonly why: string | undefined;
   /** While this node, or one that was asked, brings it up to date. Bytes are compared, or copied where they differ. */
   readonly resync: ResyncStatistics | undefined;
+  /** What it lacks while it takes no part, in whole chunks, and the share of the device; undefined: nothing is known. */
+  readonly lack: { readonly bytes: number; readonly percent: number } | undefined;
   /** What initiators are told of the paths through it. */
   readonly path: PathState;
   readonly isPreferred: boolean;

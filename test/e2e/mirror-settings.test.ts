@@ -62,9 +62,12 @@ test('settings changed at one node hold at all, over restarts', { timeout: LIMIT
 
   b.kill();
   assert.equal(
-    await setWhenServing(a, 'aside=alpha', 'priority=alpha'),
-    'Device disk1: priority is alpha, beta (was beta, alpha)\nDevice disk1: aside is alpha (was none)\n',
+    await setWhenServing(a, 'aside=alpha', 'priority=alpha', 'full-resync-above=30%'),
+    'Device disk1: priority is alpha, beta (was beta, alpha)\nDevice disk1: aside is alpha (was none)\n' +
+      'Device disk1: full resync above is 30 % (was 100 %)\n',
   );
+  const [, lost] = (await shown(a)).mirror!.replicas;
+  assert.deepEqual(lost!.lack, { bytes: 0, percent: 0 });
   assert.equal((await settings(a)).inForce, 'through', 'alone it writes through');
   await b.start();
   await cluster.together([a, b], 2);

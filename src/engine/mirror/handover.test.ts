@@ -15,6 +15,7 @@ import { Mutation } from '../../replication/mutation.ts';
 import { MutationLog, type Part } from '../../replication/mutation-log.ts';
 import { lamportOf, type Operation, stampOf } from '../../replication/operation.ts';
 import { type Difference, type Handover, lamportOfDocuments, merge } from './handover.ts';
+import { settingsDocument } from './settings.ts';
 
 const BLOCK = 4096;
 const BLOCKS = 64 * 16;
@@ -100,7 +101,7 @@ function merged(
     blockLength: BLOCK,
     writesUnlogged,
     growsTo,
-    settings: { order: NODES, policy: 'through', asides: [] },
+    settings: { order: NODES, policy: 'through', asides: [], fullResyncAbove: 100 },
   });
 }
 
@@ -432,4 +433,26 @@ test('a node that is away and unknown counts from this configuration on: when it
     },
   ).differences.get(3)!;
   assert.deepEqual(base, { term: 36, id: id(36) });
+});
+
+test('a copy that lacks more than the limit of the settings is compared as a whole', () => {
+  const settings = (fullResyncAbove: number) =>
+    settingsDocument({ order: NODES, policy: 'through', asides: [], fullResyncAbove }, 9);
+  const resync = (fullResyncAbove: number) => {
+    const documents = [settings(fullResyncAbove)];
+    const [from, { handover, ...report }] = knowing(1, difference([0, 1]));
+    const believed = { copyTerm: 20, sequence: 100 };
+    return merged(
+      [
+        [from, { ...report, handover: { ...handover!, documents } }],
+        [3, reportOf(handoverOf(believed))],
+      ],
+      { members: [1], sources: [1] },
+    ).differences.get(3)!;
+  };
+  const share = Math.floor((2 * 100) / CHUNKS);
+  assert.deepEqual([resync(100).full, resync(share + 1).full], [undefined, undefined]);
+  assert.equal(resync(share + 1).map.count, 2);
+  assert.match(resync(share - 1).full!, /limit of/);
+  assert.equal(resync(share - 1).map.count, CHUNKS);
 });

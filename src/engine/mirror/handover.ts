@@ -12,7 +12,7 @@ import type { BaseEpoch } from '../../journal/journal.ts';
 import type { Part } from '../../replication/mutation-log.ts';
 import { type DocumentName, lamportOf, type Stamp, stampOf } from '../../replication/operation.ts';
 import { fitSettings } from './settings-in-force.ts';
-import { type Settings, settingsDocument } from './settings.ts';
+import { decodeSettings, PERCENT_MAX, type Settings, settingsDocument } from './settings.ts';
 import { sizeDocument, sizeIn } from './size.ts';
 
 export interface KeptDocument {
@@ -86,8 +86,10 @@ export function merge(input: MergeInput): Handover {
   const sized = { ...input, blockCount: sizeIn(documents) ?? input.blockCount };
   const differences = new Map<number, Difference>();
   const lost = input.writesUnlogged ? lostAtOnce(input) : [];
+  const settings = documents.find(({ name }) => name === 'settings');
+  const { fullResyncAbove: limit } = decodeSettings(settings?.bytes) ?? input.settings;
   for (const node of nodes)
-    if (!configuration.members.includes(node)) differences.set(node, differenceOf(sized, node, lost));
+    if (!configuration.members.includes(node)) differences.set(node, differenceOf(sized, node, lost, limit));
   return {
     lamport: time,
     history: lineage(
@@ -159,6 +161,7 @@ function differenceOf(
   { choice, promises, configuration, blockCount, blockLength }: MergeInput,
   node: number,
   lost: readonly number[],
+  limit: number,
 ): Difference {
   const map = new DirtyMap(blockCount, blockLength);
   let base: BaseEpoch | undefined;
@@ -190,6 +193,8 @@ function differenceOf(
     else if (ifStopped && !report.wasStopped) full = 'of two copies one only was stopped in order';
     else if (report.handover.copyTerm < base.term || report.handover.sequence < sequence)
       full = 'the copy is older than what its partners know of it: another or an old disk';
+    else if (map.count * PERCENT_MAX > limit * map.chunkCount)
+      full = `more of it has changed than the limit of ${limit} %, above which everything is compared`;
   }
   if (full !== undefined) map.markAll();
   return { base: base ?? { term: configuration.term, id: configuration.id }, map, sequence, full, ifStopped };

@@ -32,10 +32,10 @@ import { Growth } from './growth.ts';
 import { type Handover, lamportOfDocuments, merge } from './handover.ts';
 import type { MirrorOptions } from './mirror-options.ts';
 import { ReplicaChanges } from './replica-change.ts';
-import type { Settings, SettingsFault } from './settings.ts';
+import { PERCENT_MAX, type Settings, type SettingsFault } from './settings.ts';
 import { SizedCopy } from './sized-copy.ts';
 import { Standstill } from './standstill.ts';
-import { type MirrorState, stateOf } from './state.ts';
+import { type Lack, type MirrorState, stateOf } from './state.ts';
 import { createVoterRoute, type VoterRoute } from './voter-route.ts';
 
 /** The others have this long to go on without a node that stops. */
@@ -79,6 +79,7 @@ export class MirrorNode {
         order: site.nodes,
         policy: options.policy,
         asides: [],
+        fullResyncAbove: PERCENT_MAX,
       },
       records,
       replica: () => this.replica,
@@ -136,6 +137,12 @@ export class MirrorNode {
   /** As administrators and initiators see it. */
   get state(): MirrorState {
     return stateOf(this.membership, this.settings, this.#options.ports.clock.now());
+  }
+
+  /** What a copy that takes no part lacks, as far as this node knows; undefined: it takes part, or this node does not. */
+  lackOf(copy: number): Lack | undefined {
+    const map = this.membership.installed === undefined ? undefined : this.#journal.mapOf(copy);
+    return map && { chunks: map.count, percent: (100 * map.count) / map.chunkCount };
   }
 
   /** A document as the last change that is everywhere left it. */

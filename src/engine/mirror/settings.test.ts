@@ -11,8 +11,9 @@ const settings = fc.record({
   order: fc.array(node, { maxLength: 4 }),
   policy: fc.constantFrom('through' as const, 'back' as const),
   asides: fc.array(node, { maxLength: 4 }),
+  fullResyncAbove: fc.integer({ min: 1, max: 100 }),
 });
-const USUAL: Settings = { order: [1, 2], policy: 'back', asides: [] };
+const USUAL: Settings = { order: [1, 2], policy: 'back', asides: [], fullResyncAbove: 100 };
 
 test('settings come back as they were', () => {
   fc.assert(
@@ -23,8 +24,9 @@ test('settings come back as they were', () => {
 });
 
 test('the layout is the one of docs/FORMATS.md', () => {
-  const bytes = encodeSettings({ order: [2, 1], policy: 'back', asides: [3] });
+  const bytes = encodeSettings({ order: [2, 1], policy: 'back', asides: [3], fullResyncAbove: 100 });
   assert.deepEqual([...bytes], [1, 1, 2, 1, 0, 0, 0, 0, 0, 2, 0, 1, 0, 3]);
+  assert.equal(encodeSettings({ ...USUAL, fullResyncAbove: 30 })[4], 30);
 });
 
 test('what is cut, longer or of a later version is no settings', () => {
@@ -39,13 +41,19 @@ test('what is cut, longer or of a later version is no settings', () => {
 test('a change leaves the rest, and has to name the nodes of the device', () => {
   const changed = (change: Partial<Settings>) => changeSettings(USUAL, change, [1, 2]);
   assert.deepEqual(changed({ order: [2, 1] }), { ok: true, value: { ...USUAL, order: [2, 1] } });
-  assert.deepEqual(changed({ asides: [2, 1, 2] }), { ok: true, value: { ...USUAL, asides: [1, 2] } });
+  assert.deepEqual(changed({ asides: [2, 1, 2] }), {
+    ok: true,
+    value: { ...USUAL, asides: [1, 2] },
+  });
   for (const wrong of [
     { order: [1] },
     { order: [1, 1] },
     { order: [1, 3] },
     { order: [1, 2, 2] },
     { asides: [3] },
+    { fullResyncAbove: 0 },
+    { fullResyncAbove: 101 },
+    { fullResyncAbove: 2.5 },
   ]) {
     const refused = changed(wrong);
     assert.ok(!refused.ok && refused.fault.kind === 'invalidSettings');
@@ -60,12 +68,12 @@ test('while a change is on its way either first has to agree, and caches are wri
     () => USUAL.order,
   );
   assert.deepEqual([force.firsts, force.policy, force.writesBack], [[1], 'back', true]);
-  recorded = encodeSettings({ order: [2, 1], policy: 'through', asides: [1] });
+  recorded = encodeSettings({ order: [2, 1], policy: 'through', asides: [1], fullResyncAbove: 100 });
   assert.deepEqual([force.firsts, force.policy, force.writesBack], [[1, 2], 'through', false]);
   assert.deepEqual(force.now, USUAL);
   force.told(recorded);
   assert.deepEqual([force.firsts, force.policy, force.now.asides], [[2], 'through', [1]]);
-  recorded = encodeSettings({ order: [2, 1], policy: 'back', asides: [] });
+  recorded = encodeSettings({ order: [2, 1], policy: 'back', asides: [], fullResyncAbove: 100 });
   assert.deepEqual([force.policy, force.writesBack], ['through', true]);
   force.told(recorded);
   assert.equal(force.policy, 'back');
@@ -73,7 +81,7 @@ test('while a change is on its way either first has to agree, and caches are wri
 
 test('where the replicas have changed, who is new comes last, and who is gone is nowhere', () => {
   let replicas: readonly number[] = [1, 2];
-  const told = encodeSettings({ order: [2, 1], policy: 'back', asides: [1, 2] });
+  const told = encodeSettings({ order: [2, 1], policy: 'back', asides: [1, 2], fullResyncAbove: 100 });
   const force = new SettingsInForce(
     USUAL,
     () => told,

@@ -14,6 +14,8 @@ export interface Settings {
   readonly policy: WritePolicy;
   /** Nodes whose paths initiators should use last. */
   readonly asides: readonly number[];
+  /** Percent of the device: a copy that lacks more of it is compared as a whole. 100: only what it lacks is looked at. */
+  readonly fullResyncAbove: number;
 }
 
 export type SettingsFault = {
@@ -24,13 +26,15 @@ export type SettingsFault = {
 
 const VERSION = 1;
 const HEADER = 8;
+export const PERCENT_MAX = 100;
 const POLICIES = ['through', 'back'] as const;
 
-/** Version (1), policy (1), nodes in order (1), asides (1), 4 zero; node ids (2 each): the order, then the asides. */
-export function encodeSettings({ order, policy, asides }: Settings): Uint8Array {
+/** Version (1), policy (1), nodes in order (1), asides (1), limit (1), 3 zero; node ids (2 each): the order, then the asides. */
+export function encodeSettings({ order, policy, asides, fullResyncAbove }: Settings): Uint8Array {
   const bytes = new Uint8Array(HEADER + 2 * (order.length + asides.length));
   const view = new DataView(bytes.buffer);
-  bytes.set([VERSION, POLICIES.indexOf(policy), order.length, asides.length]);
+  const limit = fullResyncAbove === PERCENT_MAX ? 0 : fullResyncAbove;
+  bytes.set([VERSION, POLICIES.indexOf(policy), order.length, asides.length, limit]);
   for (const [at, node] of [...order, ...asides].entries()) view.setUint16(HEADER + 2 * at, node);
   return bytes;
 }
@@ -47,7 +51,8 @@ export function decodeSettings(bytes: Uint8Array | undefined): Settings | undefi
   const [count, asides] = [bytes[2]!, bytes[3]!];
   if (policy === undefined || bytes.length !== HEADER + 2 * (count + asides)) return undefined;
   const nodes = Array.from({ length: count + asides }, (_, at) => view.getUint16(HEADER + 2 * at));
-  return { order: nodes.slice(0, count), policy, asides: nodes.slice(count) };
+  const fullResyncAbove = bytes[4]! || PERCENT_MAX;
+  return { order: nodes.slice(0, count), policy, asides: nodes.slice(count), fullResyncAbove };
 }
 
 /** What holds after a change of what held before; `nodes`: the data nodes of the device. */
@@ -61,6 +66,9 @@ export function changeSettings(
   const asides = [...new Set(after.asides)];
   const stranger = asides.find((node) => !nodes.includes(node));
   if (stranger !== undefined) return invalid(`node ${stranger} holds no copy of the device`);
+  const { fullResyncAbove: limit } = after;
+  if (!Number.isInteger(limit) || limit < 1 || limit > PERCENT_MAX)
+    return invalid('the share above which everything is compared has to be 1 to 100 %');
   return ok({ ...after, asides: asides.toSorted((a, b) => a - b) });
 }
 

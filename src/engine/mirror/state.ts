@@ -16,6 +16,12 @@ export interface MirrorState {
   readonly paths: readonly PathGroup[];
 }
 
+/** What has changed since a copy was away: chunks, and their share of the device. */
+export interface Lack {
+  readonly chunks: number;
+  readonly percent: number;
+}
+
 export function stateOf(
   membership: Membership<unknown>,
   { order, asides }: Pick<Settings, 'order' | 'asides'>,

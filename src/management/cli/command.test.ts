@@ -129,6 +129,7 @@ const refusals: readonly (readonly [title: string, args: readonly string[], stat
     ['a bad size', ['export', '--ram', '1Q'], 2, /'1Q' is invalid. write a number and K, M/],
     ['a size of no whole sectors', ['export', '--ram', '5000', ...PORTAL], 2, /no multiple of the sector/],
     ['no setting', ['device', 'set', 'disk1', 'colour=red'], 2, /write priority=NODE,…, write-policy=/],
+    ['no share', ['device', 'set', 'disk1', 'full-resync-above=0'], 2, /full-resync-above=1 to 100/],
     [
       'a cache without power',
       ['device', 'set', 'disk1', 'write-policy=back'],

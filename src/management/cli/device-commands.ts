@@ -87,7 +87,7 @@ function setCommand(device: Command, actions: DeviceActions): void {
     .argument('<DEVICE>', 'name of the device')
     .argument(
       '<SETTING...>',
-      'priority=NODE,… (who goes on alone, and which paths are preferred), write-policy=through or back, aside=NODE,… or none (whose paths are used last)',
+      'priority=NODE,… (who goes on alone, and which paths are preferred), write-policy=through or back, aside=NODE,… or none (whose paths are used last), full-resync-above=PERCENT (of the device: a copy that lacks more is compared as a whole)',
       setting,
     )
     .option('--power-protected', 'for write-policy=back: every node has an uninterruptible power supply')
@@ -109,8 +109,10 @@ function setting(text: string, former: SettingsChange | undefined): SettingsChan
   if (name === 'aside' && names.length > 0) return { ...former, aside: value === 'none' ? [] : names };
   if (name === 'write-policy' && (value === 'through' || value === 'back'))
     return { ...former, writePolicy: value };
+  if (name === 'full-resync-above' && /^[1-9]\d?%?$|^100%?$/.test(value))
+    return { ...former, fullResyncAbove: Number.parseInt(value, 10) };
   throw new InvalidArgumentError(
-    'write priority=NODE,…, write-policy=through or back, aside=NODE,… or none.',
+    'write priority=NODE,…, write-policy=through or back, aside=NODE,… or none, full-resync-above=1 to 100 (percent).',
   );
 }
 

@@ -10,6 +10,7 @@ const alpha: ReplicaStatistics = {
   state: 'synchronized',
   why: undefined,
   resync: undefined,
+  lack: undefined,
   path: 'optimized',
   isPreferred: true,
 };
@@ -103,16 +104,29 @@ test('why a copy takes no part stands beside it', () => {
     state: 'away',
     why: 'nothing is heard of the node',
     resync: undefined,
+    lack: { bytes: 3 * 2 ** 20, percent: 18.75 },
   };
   const text = deviceDetails({ ...device, mirror: { ...mirror, replicas: [alpha, away] } });
-  assert.match(text, /^beta +away: nothing is heard of the node +unavailable$/m);
+  assert.match(
+    text,
+    /^beta +away: nothing is heard of the node +unavailable +lacks up to 3 MiB, 18\.8 % of the device$/m,
+  );
 });
 
 test('of settings only what has changed is told', () => {
-  const before = { priority: ['alpha', 'beta'], writePolicy: 'through', aside: [] } as const;
+  const before = {
+    priority: ['alpha', 'beta'],
+    writePolicy: 'through',
+    aside: [],
+    fullResyncAbove: 100,
+  } as const;
   assert.equal(settingsText('disk1', { before, after: before }), 'Device disk1: nothing to change\n');
   assert.equal(
     settingsText('disk1', { before, after: { ...before, aside: ['beta'] } }),
     'Device disk1: aside is beta (was none)\n',
+  );
+  assert.equal(
+    settingsText('disk1', { before, after: { ...before, fullResyncAbove: 30 } }),
+    'Device disk1: full resync above is 30 % (was 100 %)\n',
   );
 });

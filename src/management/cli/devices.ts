@@ -61,6 +61,7 @@ export function settingsText(device: string, { before, after }: SettingsChanged)
     ...told('priority', ({ priority }) => priority),
     ...told('write policy', ({ writePolicy }) => writePolicy),
     ...told('aside', ({ aside }) => aside),
+    ...told('full resync above', ({ fullResyncAbove }) => `${fullResyncAbove} %`),
   ];
   return linesOf(lines.length > 0 ? lines : [`Device ${device}: nothing to change`]);
 }
@@ -106,13 +107,19 @@ const PATHS: Readonly<Record<ReplicaStatistics['path'], string>> = {
   unavailable: 'unavailable',
 };
 
-function cellsOf({ name, state, why, path, isPreferred, resync }: ReplicaStatistics): string[] {
+function cellsOf(replica: ReplicaStatistics): string[] {
+  const { name, state, why, path, isPreferred, resync, lack } = replica;
   return [
     name,
     `${COPY_STATES[state]}${why === undefined ? '' : `: ${why}`}`,
     `${PATHS[path]}${isPreferred ? ', preferred' : ''}`,
-    resync === undefined ? '' : resyncText(resync),
+    resync === undefined ? lackText(lack) : resyncText(resync),
   ];
+}
+
+function lackText(lack: ReplicaStatistics['lack']): string {
+  if (lack === undefined) return '';
+  return `lacks up to ${formatSize(lack.bytes)}, ${lack.percent.toFixed(1)} % of the device`;
 }
 
 function resyncText({

@@ -15,6 +15,7 @@ const command: z.ZodType<DeviceCommand> = z.discriminatedUnion('kind', [
       priority: names.exactOptional(),
       writePolicy: z.enum(['through', 'back']).exactOptional(),
       aside: names.exactOptional(),
+      fullResyncAbove: z.number().exactOptional(),
     }),
   }),
   z.object({ kind: z.literal('conflict') }),
