@@ -6,7 +6,9 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { Choice } from './choose.ts';
 import type { Site } from './configuration.ts';
-import { begin, isComplete, nextTerm } from './proposal.ts';
+import { begin, isComplete, nextTerm, promisesNow } from './proposal.ts';
+import { reportWith } from './testing/report.ts';
+import { DRIFT } from './times.ts';
 
 const WHY = { cause: 'test', excluded: new Set<number>(), promoted: new Set<number>(), isForced: false };
 const BASE = { term: 1, id: 'f'.repeat(32), members: [1, 2], learners: [] };
@@ -86,4 +88,20 @@ test('an attempt begins with nothing but its reason', () => {
     ],
     ['promise', 17, 5, 2, 0, 0],
   );
+});
+
+test('leases run on while others promise, by this clock at most so fast as it may run ahead of others', () => {
+  const attempt = begin<string>(17, 0, { ...WHY, winner: undefined });
+  const told = [
+    [1, 100],
+    [2, 900],
+  ] as const;
+  attempt.promises.set(3, reportWith<string>(BASE, { leases: told }));
+  attempt.toldAt.set(3, 1000);
+  const leases = (now: number) => promisesNow(attempt, now).get(3)!.leases;
+  assert.deepEqual(leases(1000), told);
+  assert.deepEqual(leases(1000 + 500 * DRIFT), [
+    [1, 0],
+    [2, 400],
+  ]);
 });

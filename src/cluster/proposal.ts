@@ -3,6 +3,7 @@
 import type { Choice, ReplicaChange } from './choose.ts';
 import { isMajority, type Site } from './configuration.ts';
 import type { Proposal, Report } from './messages.ts';
+import { DRIFT } from './times.ts';
 
 export interface Attempt<H> {
   readonly term: number;
@@ -18,6 +19,10 @@ export interface Attempt<H> {
   /** promise → claim (the arbiter is asked) → lease (those left out may still serve) → accept */
   phase: 'promise' | 'claim' | 'lease' | 'accept';
   readonly promises: Map<number, Report<H>>;
+  /** When what they tell last came. */
+  readonly toldAt: Map<number, number>;
+  /** Until then those who are left out may still serve. */
+  leasesEndAt: number;
   choice: Choice | undefined;
   proposal: Proposal<H> | undefined;
   readonly accepted: Set<number>;
@@ -43,11 +48,26 @@ export function begin<H>(
     begunAt: now,
     phase: 'promise',
     promises: new Map(),
+    toldAt: new Map(),
+    leasesEndAt: now,
     choice: undefined,
     proposal: undefined,
     accepted: new Set(),
     waitsFor: '',
   };
+}
+
+/** What has been promised, with what is left of the leases that were told. */
+export function promisesNow<H>(
+  { promises, toldAt }: Attempt<H>,
+  now: number,
+): ReadonlyMap<number, Report<H>> {
+  const leftOf = (node: number, report: Report<H>): Report<H>['leases'] => {
+    // As if this node's clock were the faster one.
+    const pastMs = (now - toldAt.get(node)!) / DRIFT;
+    return report.leases.map(([member, ms]) => [member, Math.max(0, ms - pastMs)]);
+  };
+  return new Map([...promises].map(([node, report]) => [node, { ...report, leases: leftOf(node, report) }]));
 }
 
 /** Its members have accepted it. */

@@ -12,7 +12,7 @@ import { laterStrangers } from './later.ts';
 import type { Membership } from './membership.ts';
 import type { MembershipPorts } from './ports.ts';
 import type { Control, Report } from './messages.ts';
-import { type Attempt, begin, hasMembers, isComplete, isTurnOf, nextTerm } from './proposal.ts';
+import { type Attempt, begin, hasMembers, isComplete, isTurnOf, nextTerm, promisesNow } from './proposal.ts';
 import type { Reason } from './think.ts';
 import {
   BEAT_MS,
@@ -158,6 +158,7 @@ export class Proposer<H> {
     if (attempt?.term !== term || attempt.phase !== 'promise') return;
     if (attempt.promises.get(from)?.handover !== undefined) return;
     attempt.promises.set(from, report);
+    attempt.toldAt.set(from, this.#ports.clock.now());
     if (from === this.#self) this.#askAgain(attempt, this.#ports.clock.now());
     if (this.#asked(attempt).every((node) => attempt.promises.has(node))) this.#decide(attempt);
   }
@@ -209,7 +210,7 @@ export class Proposer<H> {
       site: this.#membership.made,
       change: attempt.change,
       self: this.#self,
-      promises: attempt.promises,
+      promises: promisesNow(attempt, now),
       excluded: attempt.excluded,
       promoted: attempt.promoted,
       later: laterStrangers(this.#membership, this.#membership.standing.accepted.term, now),
@@ -225,6 +226,7 @@ export class Proposer<H> {
       return;
     }
     attempt.choice = chosen;
+    attempt.leasesEndAt = now + Math.min(chosen.waitMs, LEASE_MS * DRIFT) * DRIFT;
     if (!chosen.needsClaim) return this.#waitForLeases(attempt, chosen);
     attempt.phase = 'claim';
     attempt.waitsFor = 'the arbiter';
@@ -272,8 +274,9 @@ export class Proposer<H> {
     const go = (): void => {
       if (this.#attempt === attempt) this.#sendProposal(attempt, choice);
     };
-    if (choice.waitMs === 0) go();
-    else this.#ports.clock.after(Math.min(choice.waitMs, LEASE_MS * DRIFT) * DRIFT, go);
+    const waitMs = attempt.leasesEndAt - this.#ports.clock.now();
+    if (waitMs <= 0) go();
+    else this.#ports.clock.after(waitMs, go);
   }
 
   #sendProposal(attempt: Attempt<H>, choice: Choice): void {
