@@ -58,7 +58,10 @@ export interface Link extends LinkOptions {
   draw(direction: Direction, bytes: number, now: number): number;
   /** `onHeal` is called when the last cut of this direction is taken away. */
   cut(direction: Direction, onHeal: () => void): () => void;
-  degrade(direction: Direction, degradation: Degradation): () => void;
+  /** `onFaster` is called when the end of it makes the direction faster, with the share of the time that is left to wait. */
+  degrade(direction: Direction, degradation: Degradation, onFaster: (share: number) => void): () => void;
+  /** What occupies the wire needs so much less of the time that it had left. */
+  hasten(direction: Direction, share: number, now: number): void;
 }
 
 export function createLink(id: number, options: LinkOptions, random: Prng): Link {
@@ -89,15 +92,26 @@ export function createLink(id: number, options: LinkOptions, random: Prng): Link
         if (state.cuts === 0) onHeal();
       });
     },
-    degrade(direction, degradation) {
+    degrade(direction, degradation, onFaster) {
       const state = directions[direction];
       setDegradations(state, [...state.degradations, degradation]);
       return once(() => {
+        const { delayFactor } = state;
         const others = state.degradations.filter((other) => other !== degradation);
         setDegradations(state, others);
+        if (state.delayFactor < delayFactor) onFaster(state.delayFactor / delayFactor);
       });
     },
+    hasten(direction, share, now) {
+      const state = directions[direction];
+      state.busyUntil = soonerBy(share, state.busyUntil, now);
+    },
   };
+}
+
+/** A moment to come that gets nearer. */
+export function soonerBy(share: number, moment: number, now: number): number {
+  return moment <= now ? moment : now + (moment - now) * share;
 }
 
 function newDirection(): DirectionState {

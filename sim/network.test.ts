@@ -115,6 +115,23 @@ test('a receiver that pauses makes the sender stop, and go on when it has draine
   }, /back-pressure/);
 });
 
+test('what was sent while a link was slow does not stay slow when that is over', () => {
+  const { scheduler, network, seen, connect } = createRig();
+  const client = connect();
+  scheduler.run(100);
+  const undo = network.degrade(() => true, { delayFactor: 1e6 });
+  for (let at = 0; at < 20; at++) client.send(at, 1000);
+  scheduler.run(200);
+  assert.deepEqual(seen, []);
+  undo();
+  client.send(20, 1000);
+  scheduler.run(300);
+  assert.deepEqual(
+    seen,
+    Array.from({ length: 21 }, (_, at) => at),
+  );
+});
+
 test('a reset loses what is on the way and tells both ends', () => {
   const { scheduler, network, seen, events, connect } = createRig();
   const client = connect();

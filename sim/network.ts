@@ -96,6 +96,11 @@ export function createNetwork({ scheduler, random, trace }: NetworkOptions): Net
     for (const connection of connections) if (connection.link === link) connection.heal(direction);
   }
 
+  function hasten(link: Link, direction: Direction, share: number): void {
+    link.hasten(direction, share, scheduler.now());
+    for (const connection of connections) if (connection.link === link) connection.hasten(direction, share);
+  }
+
   return {
     links,
     get connections() {
@@ -126,7 +131,9 @@ export function createNetwork({ scheduler, random, trace }: NetworkOptions): Net
     },
     cut: (filter) => lay(filter, (link, direction) => link.cut(direction, () => heal(link, direction))),
     degrade: (filter, degradation) =>
-      lay(filter, (link, direction) => link.degrade(direction, { ...degradation })),
+      lay(filter, (link, direction) =>
+        link.degrade(direction, { ...degradation }, (share) => hasten(link, direction, share)),
+      ),
     resetConnections(filter) {
       const found = [...connections].filter((connection) => filter(connection.link));
       for (const connection of found) connection.reset();

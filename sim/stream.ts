@@ -17,8 +17,9 @@
 
 import { assert } from '../src/base/assert.ts';
 import type { Prng } from '../src/base/prng.ts';
+import type { Timer } from '../src/ports/clock.ts';
 import type { Host } from './host.ts';
-import type { Direction, Link } from './link.ts';
+import { type Direction, type Link, soonerBy } from './link.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { Trace } from './trace.ts';
 
@@ -86,7 +87,7 @@ class End implements StreamEnd {
   readonly side: Direction;
   /** On the way from here to the other end. */
   readonly queue: Item[] = [];
-  armed = false;
+  timer: Timer | undefined;
   lastArrival = 0;
   /** Consumed by the other end, acknowledgement held back by a cut. */
   unacknowledged = 0;
@@ -166,13 +167,12 @@ export class Connection {
 
   arm(from: End): void {
     const head = from.queue[0];
-    if (head === undefined || from.armed) return;
-    from.armed = true;
-    this.#world.scheduler.after(head.at - this.#world.scheduler.now(), from.onArrival);
+    if (head === undefined || from.timer !== undefined) return;
+    from.timer = this.#world.scheduler.after(head.at - this.#world.scheduler.now(), from.onArrival);
   }
 
   arrive(from: End): void {
-    from.armed = false;
+    from.timer = undefined;
     const to = this.other(from);
     const item = from.queue[0];
     if (item === undefined || this.link.isCut(from.side) || (to.paused && item.kind === 'data')) return;
@@ -274,6 +274,17 @@ export class Connection {
     }
     this.arm(from);
     this.acknowledge(back);
+  }
+
+  /** A direction has become faster: what is on its way has so much less of the time that it had left. */
+  hasten(side: Direction, share: number): void {
+    const from = this.ends[side];
+    const now = this.#world.scheduler.now();
+    for (const item of from.queue) item.at = soonerBy(share, item.at, now);
+    from.lastArrival = soonerBy(share, from.lastArrival, now);
+    from.timer?.cancel();
+    from.timer = undefined;
+    this.arm(from);
   }
 
   #finishIfOver(): void {
