@@ -140,3 +140,13 @@ for (const [strategy, right] of ISOLATED)
     await cluster.clock.advance(20_000);
     assert.deepEqual(cluster.serving, first);
   });
+
+for (const slow of [1, 2])
+  test(`records of node ${slow} that are slow to be written make a change slow, and do not start it over again`, async () => {
+    const cluster = await together('arbitrate');
+    cluster.saveMs.set(slow, 1700);
+    cluster.of(3 - slow).proposer.propose({ cause: 'test', excluded: [], promoted: [] });
+    const proposed = cluster.of(3 - slow).promising;
+    await cluster.clock.advance(2 * 1700 + 500);
+    assert.deepEqual([cluster.of(1).installed?.term, cluster.of(2).installed?.term], [proposed, proposed]);
+  });

@@ -280,6 +280,11 @@ export class Membership<H> {
     return Math.max(this.standing.promised, this.#promising);
   }
 
+  /** A promise, or a configuration, is being made durable here: whoever asked for it waits. */
+  get isSettling(): boolean {
+    return this.#promising > this.standing.promised || this.#accepting > 0;
+  }
+
   onControl(from: number, message: Control<H>): void {
     if (this.#isHalted) return;
     switch (message.kind) {

@@ -150,7 +150,8 @@ function asOther<H>(membership: Membership<H>, now: number): Reason | undefined 
   const known = site.nodes.filter((node) => node !== self && peers.hears(node, now));
   const heard = [...known, ...laterStrangers(membership, standing.accepted.term, now)];
   const someoneServes = heard.some((node) => peers.beatOf(node)?.role === 'serving');
-  if (someoneServes || isHelpless(membership, now)) {
+  // On a slow disk that takes its time: another term would come after it, and be overtaken by the next in turn.
+  if (someoneServes || membership.isSettling || isHelpless(membership, now)) {
     membership.idle = 0;
     return undefined;
   }

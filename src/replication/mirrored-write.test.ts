@@ -246,6 +246,24 @@ test('alone, what a failed write has left is flushed before anyone can read it, 
   assert.deepEqual([next, node.failures.length], [[], 1]);
 });
 
+test('alone, a write that fails while its configuration ends is answered by the next one, and once', async () => {
+  const set = new ReplicaSet(1).install(1);
+  const { store, replica, failures } = set.of(1);
+  store.unwritable.add(0);
+  store.hold((call) => call === 'flush');
+  const answers = set.write(1, 0, 7);
+  await turns();
+  replica.seal();
+  const pending = replica.pending();
+  await replica.quiesce();
+  await store.letAll();
+  assert.deepEqual([answers, pending.length], [[], 1]);
+  store.unwritable.clear();
+  assert.ok((await replica.accept(2, pending)).ok);
+  set.install(2);
+  assert.deepEqual([answers, failures, store.blocks[0], replica.writes.inFlight], [['done'], [], 7, 0]);
+});
+
 test('the data under way is bounded, too, and room comes back with each answer', async () => {
   const set = new ReplicaSet(2).install(1);
   const { writes } = set.of(1).replica;

@@ -161,7 +161,8 @@ export class MirroredWrites {
     if (installed === undefined || peersOf(installed, self).length > 0) return ports.onCopyFailed(fault);
     void then(ports.store.flush(), (flushed) => {
       if (!flushed.ok) return ports.onCopyFailed(flushed.fault);
-      if (this.#own.get(own.mutation.stamp) === own) this.#giveUp(own, fault);
+      // A configuration that has ended meanwhile answers nothing: the next one finishes the change, or gives it up.
+      if (this.#context.installed === installed) this.#giveUp(own, fault);
     });
   }
 

@@ -41,6 +41,8 @@ export class SmallCluster {
   readonly site: Site;
   /** Their copies fail when they are to accept a configuration. */
   readonly failing = new Set<number>();
+  /** How long their records take to be written, in milliseconds, if not as long as those of all others. */
+  readonly saveMs = new Map<number, number>();
   /** Who stood back, and why. */
   readonly stoodBack: (readonly [node: number, reason: string])[] = [];
   readonly #machines = new Map<number, Machine>();
@@ -193,7 +195,7 @@ export class SmallCluster {
 
   #save(node: number, incarnation: number, standing: Standing): Promise<boolean> {
     return new Promise((resolve) => {
-      this.clock.after(SAVE_MS, () => {
+      this.clock.after(this.saveMs.get(node) ?? SAVE_MS, () => {
         const machine = this.#machines.get(node)!;
         const saved = machine.canSave && machine.incarnation === incarnation;
         if (saved) machine.standing = standing;
