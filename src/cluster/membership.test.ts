@@ -150,3 +150,16 @@ for (const slow of [1, 2])
     await cluster.clock.advance(2 * 1700 + 500);
     assert.deepEqual([cluster.of(1).installed?.term, cluster.of(2).installed?.term], [proposed, proposed]);
   });
+
+test('records of one node that are slow to be written do not keep interrupting the other', async () => {
+  const cluster = await together('witness');
+  cluster.saveMs.set(2, 1700);
+  cluster.of(1).proposer.propose({ cause: 'test', excluded: [], promoted: [] });
+  await cluster.clock.advance(FAILOVER_MS);
+  let looks = 0;
+  for (let at = 0; at < 20_000; at += 100) {
+    await cluster.clock.advance(100);
+    if (cluster.serving.includes(1)) looks += 100;
+  }
+  assert.ok(looks > 17_000, `it served for ${looks} ms of 20 s`);
+});

@@ -53,6 +53,8 @@ export class Membership<H> {
   #isHalted = false;
   /** Incarnations of the others when the configuration was installed. */
   readonly known = new Map<number, number>();
+  /** When nodes that are in no configuration since were last proposed to come back. */
+  readonly invited = new Map<number, number>();
   /** Ticks without anyone who serves; ticks since a member of this configuration was found elsewhere. */
   idle = 0;
   astray = 0;
@@ -448,6 +450,7 @@ export class Membership<H> {
       this.#held.clear();
       this.known.clear();
       for (const node of [...configuration.members, ...configuration.learners]) {
+        this.invited.delete(node);
         const beat = this.peers.beatOf(node);
         if (beat !== undefined) this.known.set(node, beat.incarnation);
       }
