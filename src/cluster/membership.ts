@@ -53,8 +53,8 @@ export class Membership<H> {
   #isHalted = false;
   /** Incarnations of the others when the configuration was installed. */
   readonly known = new Map<number, number>();
-  /** When nodes that are in no configuration since were last proposed to come back. */
-  readonly invited = new Map<number, number>();
+  /** When nodes that are in no configuration since were last proposed to come back, and how long they are left alone. */
+  readonly invited = new Map<number, { readonly at: number; readonly forMs: number }>();
   /** Ticks without anyone who serves; ticks since a member of this configuration was found elsewhere. */
   idle = 0;
   astray = 0;

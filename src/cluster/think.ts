@@ -24,8 +24,13 @@ const TICKS_PER_PLACE = 2;
 const DEFERENCE_TICKS = 15;
 /** Longer than a lease: whoever was left out and does not know it yet is no rival. */
 const RIVALRY_TICKS = 15;
-/** Who was to come back and did not promise in time is left alone for so long: each try interrupts those who serve. */
-const INVITE_AGAIN_MS = 10_000;
+/**
+ * Who was to come back and did not promise in time is left alone for a while, twice as long each time: each try interrupts
+ * those who serve.
+ */
+const INVITE_AGAIN_MS = 1000;
+const INVITE_AGAIN_MS_MAX = 10_000;
+const NEVER = { at: -Infinity, forMs: INVITE_AGAIN_MS / 2 };
 /** Longer than it takes to be granted a lease, and than most of what others have proposed takes to come to its end. */
 const POWERLESS_TICKS = 15;
 /** Longer than a voter without records promises nothing. */
@@ -120,7 +125,8 @@ function leading<H>(membership: Membership<H>, now: number): Reason | undefined 
     if (includes(installed, node) || !peers.isJoined(node, now)) return false;
     const beat = peers.beatOf(node);
     if (beat === undefined || isOver(beat) || beat.role === 'serving') return false;
-    if (now - (membership.invited.get(node) ?? -Infinity) < INVITE_AGAIN_MS) return false;
+    const { at, forMs } = membership.invited.get(node) ?? NEVER;
+    if (now - at < forMs) return false;
     // All must reach it, and it all.
     return installed.members.every(
       (member) =>
@@ -129,7 +135,10 @@ function leading<H>(membership: Membership<H>, now: number): Reason | undefined 
     );
   });
   if (joining.length === 0) return undefined;
-  for (const node of joining) membership.invited.set(node, now);
+  for (const node of joining) {
+    const { forMs } = membership.invited.get(node) ?? NEVER;
+    membership.invited.set(node, { at: now, forMs: Math.min(2 * forMs, INVITE_AGAIN_MS_MAX) });
+  }
   return { cause: `node ${joining.join(', ')} is back`, excluded: [], promoted: [] };
 }
 
