@@ -51,6 +51,8 @@ export class Membership<H> {
   hasRetired = false;
   isStopping = false;
   #isHalted = false;
+  /** All nodes of the cluster that may have a copy: who has none makes itself known to them, so that it can be given one. */
+  neighbours: readonly number[] = [];
   /** Incarnations of the others when the configuration was installed. */
   readonly known = new Map<number, number>();
   /** Ticks without anyone who serves; ticks since a member of this configuration was found elsewhere. */
@@ -238,7 +240,8 @@ export class Membership<H> {
       hearsSync: this.#firstOf(this.peers.syncNodes(now)),
       members: this.installed?.members ?? [],
     };
-    const others = new Set([...votersOf(this.site), ...this.peers.heardNodes(now)]);
+    const further = this.role === 'removed' ? this.neighbours : [];
+    const others = new Set([...votersOf(this.site), ...further, ...this.peers.heardNodes(now)]);
     for (const node of others) if (node !== this.self) this.ports.sendBeat(node, beat);
   }
 
