@@ -13,6 +13,7 @@ import { deviceActions } from './main-devices.ts';
 import { runDrill } from './main-drill.ts';
 import { checkLinks } from './main-links.ts';
 import { nodeActions } from './main-node.ts';
+import { replicaActions } from './main-replicas.ts';
 import { adviceOn } from './management/advice.ts';
 import type { Issued } from './management/certificates.ts';
 import type { Initialization } from './management/cli/cluster-commands.ts';
@@ -66,6 +67,7 @@ function ignoreGoneReader(error: NodeJS.ErrnoException): void {
 const actions: Actions = {
   ...deviceActions,
   ...nodeActions,
+  ...replicaActions,
   export: exportDisks,
   serve,
   status,

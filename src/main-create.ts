@@ -40,8 +40,12 @@ export async function createMirror(
     );
   const members = source === undefined ? nodes : [source];
   if (vote !== undefined)
-    return withRecords(vote, node, members, `The vote of this node about ${name} is made.`);
+    return withRecords(vote, cluster, members, `The vote of this node about ${name} is made.`);
   const spec = copy as MirrorDeviceSpec;
+  if (!nodes.includes(node))
+    return ok(
+      `Nothing is to be made on this node: it has no copy of ${name} until lockstep replica add gives it one.`,
+    );
   if (source !== undefined && source !== node) return followsFrom(spec, nodeOf(cluster, source));
   const opened = await openCopy(spec, init, onProgress);
   if (!opened.ok) return opened;
@@ -99,12 +103,7 @@ async function withVotesAndRecords(
 ): Promise<Result<string, string>> {
   const voted = await withVotes(cluster, spec, members);
   if (!voted.ok) return voted;
-  return withRecords(
-    spec,
-    cluster.node,
-    members,
-    `The copy of ${spec.name} on this node is made: ${spec.path}.`,
-  );
+  return withRecords(spec, cluster, members, `The copy of ${spec.name} on this node is made: ${spec.path}.`);
 }
 
 /** Whichever node comes first writes it. */
@@ -125,15 +124,19 @@ async function withVotes(
 
 async function withRecords(
   spec: MirrorDeviceSpec | WitnessSpec,
-  node: number,
+  cluster: ClusterSpec,
   members: readonly number[],
   done: string,
 ): Promise<Result<string, string>> {
-  const opened = await openRecords(spec.recordsPath, recordsLength(spec), new AbortController().signal);
+  const opened = await openRecords(
+    spec.recordsPath,
+    recordsLength(spec, cluster),
+    new AbortController().signal,
+  );
   if (!opened.ok) return fail(opened.fault.message);
   const { disk } = opened.value;
   const ports = { crypto: platformCrypto, clock: systemClock };
-  const created = await createRecords(spec, node, members, disk, ports);
+  const created = await createRecords(spec, cluster.node, members, disk, ports);
   await disk.close();
   if (!created.ok) return fail(`The records in ${spec.recordsPath} cannot be made: ${created.fault}.`);
   if (created.value) return ok(done);

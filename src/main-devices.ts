@@ -83,11 +83,12 @@ async function resolveConflict(device: string, options: Asking & Resolving): Pro
   tell<Resolved>(options, resolved, (done) => resolvedText(device, done));
 }
 
-function directoryOf({ state }: Asking): string {
+export function directoryOf({ state }: Asking): string {
   return path.resolve(state ?? defaultStateDirectory());
 }
 
-function tell<T>(options: Asking, answer: Result<unknown, string>, text: (value: T) => string): void {
+/** Prints the answer of a node, as it was asked for. */
+export function tell<T>(options: Asking, answer: Result<unknown, string>, text: (value: T) => string): void {
   if (!answer.ok) return failed(answer.fault);
   print(options, answer.value, text(answer.value as T));
 }

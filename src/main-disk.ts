@@ -3,7 +3,7 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fail, ok, type Result } from './base/result.ts';
-import type { OpenedDisk } from './engine/mirrors.ts';
+import type { OpenedDisk, RecordsLength } from './engine/mirrors.ts';
 import type { StartFault } from './engine/messages.ts';
 import type { FileDeviceSpec } from './engine/spec.ts';
 import { openFileDisk, type OpenFault } from './runtime/file-disk.ts';
@@ -42,19 +42,19 @@ export async function openDisk(
 /** Superblock and journal of a mirrored device. */
 export async function openRecords(
   file: string,
-  length: number,
+  { made, least }: RecordsLength,
   signal: AbortSignal,
 ): Promise<Result<OpenedDisk, StartFault>> {
   const fresh = !existsSync(file);
   if (fresh) mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  const create = fresh ? { create: { length, allocation: 'thick', signal } as const } : {};
+  const create = fresh ? { create: { length: made, allocation: 'thick', signal } as const } : {};
   const disk = await openFileDisk(file, { readOnly: false, ...create });
   if (!disk.ok) return fail(startFault(disk.fault));
-  if (disk.value.length >= length) return ok({ disk: disk.value, fresh });
+  if (disk.value.length >= least) return ok({ disk: disk.value, fresh });
   await disk.value.close();
   return fail({
     reason: 'configuration',
-    message: `${file} has ${disk.value.length} bytes and should have ${length}: it belongs to another device, or the size or the nodes of its device were changed.`,
+    message: `${file} has ${disk.value.length} bytes and should have ${least} at least: it belongs to another device, or the size of its device was changed.`,
   });
 }
 

@@ -165,9 +165,9 @@ function portsOf(
     trace,
     openDisk: (device, onProgress) => openDisk(device, onProgress, signal),
     openRecords: (file, length) => openRecords(file, length, signal),
-    openNetwork(device, nodes) {
+    openNetwork(device) {
       assert(partners !== undefined, 'a mirrored device has a cluster');
-      return partners.open(device, nodes);
+      return partners.open(device);
     },
     askPartner: (partner, device, request) => {
       assert(partners !== undefined, 'a mirrored device has a cluster');

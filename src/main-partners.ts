@@ -28,7 +28,7 @@ const ANSWER_MS_MAX = 60_000;
 const KEPT_MS_MAX = 10 * 60_000;
 
 export interface Partners {
-  open(device: Uuid, partners: readonly number[]): PartnerNetwork;
+  open(device: Uuid): PartnerNetwork;
   /** A connection that came in, and what was read of it. */
   accept(socket: Socket, head: Uint8Array): void;
   /** Over whichever of its links works. */
@@ -60,7 +60,7 @@ export function createPartners(cluster: ClusterSpec, trace: Trace, answer: Answe
     trace,
   });
   return {
-    open(device, partners) {
+    open(device) {
       const made = proven();
       // A mirror without certificates has no partners.
       if (!made.ok) throw new Error(made.fault);
@@ -68,8 +68,8 @@ export function createPartners(cluster: ClusterSpec, trace: Trace, answer: Answe
       const network = new NodeNetwork({
         self: cluster.node,
         device,
-        nameOf: namesOf(cluster, partners),
-        links: linksOf(cluster, partners),
+        nameOf: namesOf(cluster),
+        links: linksOf(cluster),
         proof: made.value,
         clock: systemClock,
         trace,
@@ -169,20 +169,17 @@ export function proofOf({ certificates }: ClusterSpec): Result<Proof, string> {
   }
 }
 
-function namesOf({ name, partners }: ClusterSpec, wanted: readonly number[]): Map<number, string> {
-  const own = partners.filter(({ node }) => wanted.includes(node));
-  return new Map(own.map((partner) => [partner.node, nodeNameIn(name, partner.name)]));
+function namesOf({ name, partners }: ClusterSpec): Map<number, string> {
+  return new Map(partners.map((partner) => [partner.node, nodeNameIn(name, partner.name)]));
 }
 
-function linksOf({ partners }: ClusterSpec, wanted: readonly number[]): LinkAddresses[] {
+function linksOf({ partners }: ClusterSpec): LinkAddresses[] {
   return partners.flatMap(({ node, name, links }) =>
-    wanted.includes(node)
-      ? links.map(({ kind, local, remote }, index) => {
-          const address = parseAddress(remote);
-          assert(address !== undefined, 'an address of a partner was checked');
-          const link = { partner: node, number: index + 1, kind, name: `${name} ${remote}` };
-          return { ...link, local, remote: address };
-        })
-      : [],
+    links.map(({ kind, local, remote }, index) => {
+      const address = parseAddress(remote);
+      assert(address !== undefined, 'an address of a partner was checked');
+      const link = { partner: node, number: index + 1, kind, name: `${name} ${remote}` };
+      return { ...link, local, remote: address };
+    }),
   );
 }

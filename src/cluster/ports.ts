@@ -73,7 +73,10 @@ export interface MembershipPorts<H> {
 export interface MembershipOptions<H> {
   readonly self: number;
   readonly site: MadeSite;
-  /** All with links to this one: they hear of it while it does not serve, for they may have a copy that it knows nothing of. */
+  /**
+   * All other nodes of the cluster. They hear of this one while it does not serve: they may have a copy that it knows nothing of,
+   * or be those that give it one.
+   */
   readonly neighbours?: readonly number[] | undefined;
   readonly incarnation: number;
   readonly ports: MembershipPorts<H>;

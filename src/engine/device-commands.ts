@@ -13,6 +13,13 @@ import { mayLeave } from './leaving.ts';
 import { joined, mirrorStatistics } from './mirror-statistics.ts';
 import { answerForSide, type OpenKeeper } from './own-side.ts';
 import { withNodeNames } from './node-names.ts';
+import {
+  answerForReplica,
+  changeReplicas,
+  type ReplicaChange,
+  type ReplicaRequest,
+  replicasOf,
+} from './replicas.ts';
 import type { ClusterSpec, MirrorDeviceSpec } from './spec.ts';
 import { conflictOf, resolveConflict, type SplitBrainParts, type SplitBrainRequest } from './split-brain.ts';
 import type { DeviceStatistics, MirrorStatistics } from './statistics.ts';
@@ -28,13 +35,15 @@ export type DeviceCommand =
   | { readonly kind: 'conflict' }
   /** `Resolved`; `keep` is the name of a node. */
   | { readonly kind: 'resolve'; readonly keep: string }
+  /** Done, or a fault; the name of a node. */
+  | { readonly kind: 'replica'; readonly change: ReplicaChange; readonly node: string }
   /** Whether the node may be stopped, as far as this device goes; done, or a fault. */
   | { readonly kind: 'mayLeave' };
 
 /** Of one node to another. */
 export type PartnerRequest =
   /** Its `MirrorStatistics`. */
-  { readonly kind: 'describe' } | SplitBrainRequest;
+  { readonly kind: 'describe' } | SplitBrainRequest | ReplicaRequest;
 
 /** The fault is a sentence for people. */
 export type DeviceAnswer = Result<unknown, string>;
@@ -68,6 +77,8 @@ export function runCommand(
       return ofSplitBrain(opened, context, conflictOf);
     case 'resolve':
       return ofSplitBrain(opened, context, (parts) => resolveConflict(parts, command.keep));
+    case 'replica':
+      return changeReplicas(opened, command, context);
   }
 }
 
@@ -75,8 +86,9 @@ export function runCommand(
 export async function answerPartner(
   opened: OpenDevice,
   request: PartnerRequest,
-  { cluster, openKeeper }: Pick<CommandContext, 'cluster' | 'openKeeper'>,
+  context: CommandContext,
 ): Promise<DeviceAnswer> {
+  const { cluster, openKeeper } = context;
   const { spec, mirror } = opened;
   switch (request.kind) {
     case 'describe':
@@ -91,6 +103,9 @@ export async function answerPartner(
         ? fail(`The copy of device ${spec.name} on node ${nodeName} is not open.`)
         : answerForSide({ device: spec.name, name: nodeName, node, openKeeper }, request);
     }
+    case 'prepareReplica':
+    case 'changeReplica':
+      return answerForReplica(opened, request, context);
     default:
       return fail('The node does not know what is asked: it runs an older version.');
   }
@@ -121,7 +136,7 @@ async function ofSplitBrain<T>(
     return fail(`Device ${spec.name} is no mirror: it has one side only.`);
   return run({
     device: spec.name,
-    nodes: spec.site.nodes,
+    nodes: replicasOf(opened),
     cluster,
     clock,
     ask: (node, request) =>
@@ -148,7 +163,7 @@ async function show(
   // Who is away would only keep people waiting.
   const { peers, ports } = opened.mirror!.host.node?.membership ?? {};
   const isHeard = (node: number): boolean => peers === undefined || peers.hears(node, ports!.clock.now());
-  const partners = spec.site.nodes.filter((node) => node !== cluster!.node && isHeard(node));
+  const partners = replicasOf(opened).filter((node) => node !== cluster!.node && isHeard(node));
   const answers = await Promise.all(
     partners.map(async (node) => [node, await askPartner(node, spec.id, { kind: 'describe' })] as const),
   );

@@ -23,8 +23,10 @@ export function mayLeave(
   if (role === 'diverged') return fail(`Device ${spec.name} has a split brain: choose a side first.`);
   const now = ports.clock.now();
   const others = (installed?.members ?? []).filter((member) => member !== self && peers.hears(member, now));
+  const { nodes } = node.membership.site;
+  if (nodes.length === 1) return fail(`Device ${spec.name} is on this node alone.`);
   if (others.length === 0)
-    return fail(`Device ${spec.name} has no other synchronized copy: ${missing(cluster, spec.site.nodes)}.`);
+    return fail(`Device ${spec.name} has no other synchronized copy: ${missing(cluster, nodes)}.`);
   return votesWithout(spec.name, node);
 }
 

@@ -1,6 +1,6 @@
 /** What one node tells of a mirrored device: how it is, and how each copy is, as far as the node knows. Decides nothing. */
 
-import type { Site } from '../cluster/configuration.ts';
+import { type Site, votersOf } from '../cluster/configuration.ts';
 import type { Membership } from '../cluster/membership.ts';
 import { CHUNK_LENGTH } from '../journal/dirty-map.ts';
 import type { JournalStrategy } from '../journal/recovery.ts';
@@ -42,8 +42,15 @@ export function mirrorStatistics(
     learners: state?.configuration.learners ?? [],
     failure,
     resyncs: node?.replica.source.progress ?? [],
-    links,
+    links: links.filter(({ link }) => isInvolved(node, link.partner)),
   };
+}
+
+/** Others of the cluster have nothing to do with the device. */
+function isInvolved(node: MirrorNode | undefined, partner: number): boolean {
+  if (node === undefined) return true;
+  const { site, peers, ports } = node.membership;
+  return votersOf(site).includes(partner) || peers.hears(partner, ports.clock.now());
 }
 
 /** What several nodes say of one device, put together: each copy by its own node's word, where that answers. */
@@ -164,7 +171,10 @@ function conditionOf(
     return { word: 'failed', why: failure ?? 'the copy of this node is not open' };
   if (state.role !== 'serving' && state.role !== 'learning') {
     const own = replicas.find((replica) => replica.node === cluster.node);
-    return { word: 'notServed', why: own?.why };
+    const others = replicas.map(({ name }) => name).join(', ');
+    const why =
+      state.role === 'removed' ? `this node has no copy of it: ${others} had when it last heard` : own?.why;
+    return { word: 'notServed', why };
   }
   if (state.role === 'serving' && !state.isServing)
     return { word: 'notServed', why: 'the others do not let this node serve at this moment' };

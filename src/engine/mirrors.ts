@@ -8,8 +8,9 @@ import { CLAIM, encodeRegister, VOTE } from '../cluster/registers.ts';
 import { SUPERBLOCK_FILE_LENGTH } from '../cluster/superblock.ts';
 import { SLOTS_DEFAULT } from '../journal/activity-log.ts';
 import { journalLength } from '../journal/journal.ts';
+import { PARTNERS_MAX } from '../journal/map-places.ts';
 import type { JournalStrategy } from '../journal/recovery.ts';
-import type { BlockLength, GrowableDevice } from '../ports/block-device.ts';
+import type { GrowableDevice } from '../ports/block-device.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Crc32c, Crypto } from '../ports/crypto.ts';
 import type { Disk, ReopenableDisk } from '../ports/disk.ts';
@@ -44,10 +45,10 @@ export interface MirrorsPorts {
     spec: FileDeviceSpec,
     onProgress: (done: number, total: number) => void,
   ): Promise<Result<OpenedDisk, StartFault>>;
-  /** The file with superblock and journal, made with this length where it is missing. */
-  openRecords(path: string, length: number): Promise<Result<OpenedDisk, StartFault>>;
-  /** Links of this device to these partners; for one user at a time, who gets another when he is done. */
-  openNetwork(device: Uuid, partners: readonly number[]): PartnerNetwork;
+  /** The file with superblock and journal. */
+  openRecords(path: string, length: RecordsLength): Promise<Result<OpenedDisk, StartFault>>;
+  /** Links of this device to all partners; for one user at a time, who gets another when he is done. */
+  openNetwork(device: Uuid): PartnerNetwork;
   /** The register of this device in the cluster's vote store. */
   openVotes(device: Uuid): VoteStore;
   nextIncarnation(): Result<number, string>;
@@ -69,7 +70,7 @@ export async function openMirror(
   createEvents: (device: MirrorDevice) => MirrorEvents,
   onProgress: (done: number, total: number) => void,
 ): Promise<Result<OpenMirror, StartFault>> {
-  const records = await ports.openRecords(spec.recordsPath, recordsLength(spec));
+  const records = await ports.openRecords(spec.recordsPath, recordsLength(spec, cluster));
   if (!records.ok) return records;
   // A new file in place of the one that the records are about would be taken for the copy.
   const length = records.value.fresh ? spec.length : undefined;
@@ -121,7 +122,7 @@ export async function openWitness(
   cluster: ClusterSpec,
   ports: MirrorsPorts,
 ): Promise<Result<OpenMirror, StartFault>> {
-  const records = await ports.openRecords(spec.recordsPath, recordsLength(spec));
+  const records = await ports.openRecords(spec.recordsPath, recordsLength(spec, cluster));
   if (!records.ok) return records;
   const { blockLength, length } = spec;
   const nothing = createRamStore({ blockLength, blockCount: length / blockLength });
@@ -145,14 +146,20 @@ export async function openWitness(
 }
 
 /** Bytes of the file with superblock and journal. */
-export function recordsLength({ length, blockLength, site }: Sized): number {
-  return SUPERBLOCK_FILE_LENGTH + journalLength(length / blockLength, blockLength, site.nodes.length);
+export interface RecordsLength {
+  /** Of a new one: there is room for every partner that may get a copy. */
+  readonly made: number;
+  /** Of one that is there; it grows when more nodes have copies. */
+  readonly least: number;
 }
 
-interface Sized {
-  readonly length: number;
-  readonly blockLength: BlockLength;
-  readonly site: Site;
+export function recordsLength(
+  { length, blockLength }: Pick<MirrorDeviceSpec, 'length' | 'blockLength'>,
+  { partners }: ClusterSpec,
+): RecordsLength {
+  const withRoomFor = (places: number): number =>
+    SUPERBLOCK_FILE_LENGTH + journalLength(length / blockLength, blockLength, places);
+  return { made: withRoomFor(Math.max(1, Math.min(partners.length, PARTNERS_MAX))), least: withRoomFor(1) };
 }
 
 /** Two copies of one device never have the same. */
@@ -205,16 +212,12 @@ function hostOf(
   events: MirrorEvents,
 ): MirrorHost {
   const { crypto, clock, crc32c } = ports;
-  const { strategy } = site;
-  const witness = strategy.kind === 'majority' ? strategy.witness : undefined;
-  const isNode = witness !== undefined && !asksStore;
-  const partners = [...site.nodes, ...(isNode ? [witness] : [])].filter((node) => node !== cluster.node);
   return new MirrorHost({
     self: cluster.node,
     device: id,
     copyId: copyIdOf(id, cluster.node, crypto),
     site,
-    neighbours: partners,
+    neighbours: cluster.partners.map(({ node }) => node),
     policy,
     journal,
     slotCount: SLOTS_DEFAULT,
@@ -226,7 +229,7 @@ function hostOf(
       crypto,
       crc32c,
       trace: (level, event, fields) => ports.trace(level, event, { device: name, ...fields }),
-      openNetwork: () => ports.openNetwork(id, partners),
+      openNetwork: () => ports.openNetwork(id),
       nextIncarnation: () => ports.nextIncarnation(),
       events,
     },

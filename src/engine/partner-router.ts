@@ -14,8 +14,8 @@ export const PREAMBLE_MS_MAX = 5000;
 const WAITING_MAX = 1024;
 /** A node that starts connects for all its devices at once. */
 const WAITING_PER_SOURCE_MAX = 512;
-/** There always is one. */
-const MEASURING_ENGINE = 0;
+/** There always is one: for what is about no device, and to say that there is no such device here. */
+const ANSWERING_ENGINE = 0;
 
 export interface PartnerRouterOptions {
   readonly clock: Clock;
@@ -43,7 +43,8 @@ export function createPartnerRouter(options: PartnerRouterOptions): PartnerRoute
   });
 
   function engineOf({ kind, device }: Preamble): number | undefined {
-    return kind === 'measure' ? MEASURING_ENGINE : options.ownerOf(device);
+    if (kind === 'measure') return ANSWERING_ENGINE;
+    return options.ownerOf(device) ?? (kind === 'command' ? ANSWERING_ENGINE : undefined);
   }
 
   function arrive(arrival: Arrival): void {

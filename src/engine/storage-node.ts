@@ -79,10 +79,7 @@ export async function openStorageNode(
     command: async (name, command) => {
       const device = devices.get(name);
       const witness = witnesses.value.get(name);
-      if (witness !== undefined)
-        return command.kind === 'mayLeave'
-          ? witnessMayLeave(name, witness.host)
-          : fail(`This node has no copy of device ${name}, only a vote about it: ask one of the others.`);
+      if (witness !== undefined) return askedOfWitness(name, witness, command);
       if (device === undefined) return fail(`There is no device ${name} here: see lockstep device list.`);
       return runCommand(device, command, context);
     },
@@ -91,7 +88,7 @@ export async function openStorageNode(
         (one) => one.spec.kind === 'mirror' && one.spec.id === id,
       );
       if (device === undefined || spec.cluster === undefined)
-        return fail(`The node has no copy of the device ${id}.`);
+        return fail(`Node ${spec.cluster?.nodeName ?? ''} has no configuration for a copy of it.`);
       return answerPartner(device, request, context);
     },
     statistics: () => ({
@@ -109,6 +106,12 @@ export async function openStorageNode(
       })),
     }),
   });
+}
+
+function askedOfWitness(name: string, { host }: OpenMirror, command: DeviceCommand): DeviceAnswer {
+  return command.kind === 'mayLeave'
+    ? witnessMayLeave(name, host)
+    : fail(`This node has no copy of device ${name}, only a vote about it: ask one of the others.`);
 }
 
 /** Who initiators are connected through, once there is somebody. */

@@ -112,9 +112,12 @@ export class Journal {
     return new DirtyMap(this.#blockCount, this.#options.blockLength);
   }
 
-  /** Room on the disk for the records of a device of this size, durable when it answers. Nothing else changes. */
-  makeRoom(blockCount: number): Promise<Result<void, GrowFault>> {
-    return this.#places.makeRoom(blockCount);
+  /**
+   * Room on the disk for the records of a device of this size, with these partners or those there are; durable when it
+   * answers. Nothing else changes.
+   */
+  makeRoom(blockCount: number, partners?: readonly number[]): Promise<Result<void, GrowFault>> {
+    return this.#places.makeRoom(blockCount, partners);
   }
 
   /**

@@ -22,7 +22,7 @@ import { DirtyMapFile, type MapPlace, mapFileLength, type StoredMap, unreadable 
 import { type MapIdentity, NOBODY } from './dirty-map-format.ts';
 
 /** A device has up to four replicas. */
-const PARTNERS_MAX = 3;
+export const PARTNERS_MAX = 3;
 
 export interface MapPlacesOptions {
   readonly device: Uuid;

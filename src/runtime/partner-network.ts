@@ -52,6 +52,8 @@ export interface NodeNetworkOptions {
 const DATAGRAM_CONNECT_MS = 2000;
 const DATAGRAM_RETRY_MS_MIN = 100;
 const DATAGRAM_RETRY_MS_MAX = 1000;
+/** When it is asked again whether a partner is wanted now. */
+const LOOK_MS = 1000;
 /** Connections that have not proven anything yet. */
 const UNPROVEN_MAX = 256;
 const TELL_AGAIN_MS = 60_000;
@@ -244,6 +246,8 @@ export class NodeNetwork implements PartnerNetwork {
   #keepUp(path: Path): void {
     const { self, clock } = this.#options;
     if (this.#isOver || self > path.link.partner || path.datagrams.isOpen) return;
+    if (this.#handlers?.isWanted?.(path.link.partner) === false)
+      return void clock.after(LOOK_MS, () => this.#keepUp(path));
     let isSettled = false;
     const raw = this.#dial(path.link, 'heartbeat', (proven) => {
       isSettled = true;

@@ -52,7 +52,8 @@ export async function startNodes(shape: Shape, seed: number): Promise<ClusterNod
   const site: Site = { device: DEVICE, nodes, network };
   const started = await Promise.all(nodes.map((node) => node.process.start()));
   for (const node of started) if (!node.ok) throw new Error(`${node.fault}\n${logsOf(nodes)}`);
-  if (!(await untilSynchronized(site, TOGETHER_MS_MAX)))
+  const holders = { ...site, nodes: copiesOf(site).slice(0, shape.holders) };
+  if (!(await untilSynchronized(holders, TOGETHER_MS_MAX)))
     throw new Error(`the copies did not come together\n${logsOf(nodes)}`);
   const place = shape.disks === undefined ? '.' : MEDIUM;
   const all = onFailure.move();

@@ -23,6 +23,11 @@ export function device(node: Asked, ...[command = '', ...words]: readonly string
   return lockstep(['device', command, DEVICE, ...words, '--state', node.stateDirectory]);
 }
 
+/** `node`: that gets a copy, or loses it. */
+export function replica(asked: Asked, change: 'add' | 'remove', node: string): Promise<Ended> {
+  return lockstep(['replica', change, DEVICE, node, '--state', asked.stateDirectory]);
+}
+
 export function stopNode(node: Asked, ...words: readonly string[]): Promise<Ended> {
   return lockstep(['node', 'stop', ...words, '--state', node.stateDirectory]);
 }

@@ -1,6 +1,6 @@
 /** A cluster whose nodes are in network namespaces, and the load on it: what the tests of mirrors break. */
 import type { LoadControl } from '../../src/management/drill/sequence.ts';
-import type { Site } from '../../src/management/drill/site.ts';
+import { copiesOf, type DrillNode, type Site } from '../../src/management/drill/site.ts';
 import { startNodes } from './cluster-nodes.ts';
 import type { Shape } from './drill-config.ts';
 import { controlOf, type OnlookerControl, onlookerOf, startLoadProcess } from './load-process.ts';
@@ -15,8 +15,8 @@ export interface DrillCluster extends AsyncDisposable {
   readonly votes: VotePlace;
   /** Of nodes by name, where the shape has them. */
   readonly disks: ReadonlyMap<string, StorageLayer>;
-  /** Stops the load and then all nodes, in order; everything that is wrong with the copies. */
-  end(): Promise<readonly string[]>;
+  /** Stops the load and then all nodes, in order; everything that is wrong with the copies, of these nodes or all. */
+  end(holders?: readonly DrillNode[]): Promise<readonly string[]>;
 }
 
 export interface LoadShape {
@@ -41,10 +41,13 @@ export async function startDrillCluster(shape: Shape, loadShape: LoadShape): Pro
     onlooker: onlookerOf(load),
     votes,
     disks,
-    async end() {
+    async end(holders = copiesOf(site)) {
       await load.call({ kind: 'stop' });
       const wrong = await nodes.stop();
-      const violation = (await load.call({ kind: 'judgeCopies', images })) as string | undefined;
+      const violation = (await load.call({
+        kind: 'judgeCopies',
+        images: images.filter((_, index) => holders.includes(copiesOf(site)[index]!)),
+      })) as string | undefined;
       return violation === undefined ? wrong : [...wrong, violation];
     },
     [Symbol.asyncDispose]: () => all.disposeAsync(),

@@ -11,6 +11,8 @@ export const ETCD = { client: `http://${INITIATOR_ADDRESS}:2379`, peer: `http://
 export interface Shape {
   readonly strategy: 'heartbeat' | 'majority';
   readonly copies: number;
+  /** The device begins on the first so many of them; the others could have a copy. Undefined: on all. */
+  readonly holders?: number;
   /** Of a majority: who votes beside the copies. A cluster by heartbeat has a share as its arbiter. */
   readonly witness?: 'node' | 'share' | 'etcd';
   /** Heartbeat: what a node does when every link is silent, in place of asking the share. */
@@ -65,7 +67,7 @@ export function configOf(name: string, shape: Shape): string {
         ...(isWitness(name) ? {} : { path: `${diskFolder(shape)}/disk1.img` }),
         size: shape.size,
         sector: shape.sector,
-        nodes: names.filter((other) => !isWitness(other)),
+        nodes: names.filter((other) => !isWitness(other)).slice(0, shape.holders),
         strategy: shape.strategy,
         ...(shape.isolation === undefined ? {} : { isolation: shape.isolation }),
         ...(shape.witness === undefined

@@ -4,6 +4,7 @@ import { SUPERBLOCK_FILE_LENGTH } from '../../cluster/superblock.ts';
 import { Journal, type JournalOptions } from '../../journal/journal.ts';
 import { CopyKnowledge } from './copy-knowledge.ts';
 import { CopyRecords } from './copy-records.ts';
+import { PARTNERS_MAX } from '../../journal/map-places.ts';
 import type { MirrorOptions } from './mirror-options.ts';
 
 export interface OpenedCopy {
@@ -38,9 +39,11 @@ export async function openCopy(options: MirrorOptions): Promise<OpenedCopy | und
     blockCount,
     blockLength,
     slotCount: options.slotCount,
+    // Who has no copy may know of one more than it has places for.
     partners: replicas()
       .filter((node) => node !== self)
-      .toSorted((a, b) => a - b),
+      .toSorted((a, b) => a - b)
+      .slice(0, PARTNERS_MAX),
     disk,
     offset: SUPERBLOCK_FILE_LENGTH,
   };

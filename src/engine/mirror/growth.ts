@@ -79,8 +79,11 @@ export class Growth {
     return outcome;
   }
 
-  /** On this node, durable when it answers: the medium and its records are long enough. Else why not, as a clause. */
-  async makeRoom(blockCount: number): Promise<string | undefined> {
+  /**
+   * On this node, durable when it answers: the medium and its records are long enough, for these partners or those there are.
+   * Else why not, as a clause.
+   */
+  async makeRoom(blockCount: number, partners?: readonly number[]): Promise<string | undefined> {
     const { copy, journal, onCopyFailed } = this.#parts;
     if (blockCount > BLOCK_COUNT_MAX) return 'no device may be so large';
     const made = await copy.makeRoom(blockCount);
@@ -88,7 +91,7 @@ export class Growth {
       if (made.fault.kind === 'flushFailed') onCopyFailed(made.fault.message);
       return made.fault.message;
     }
-    const recorded = await journal.makeRoom(blockCount);
+    const recorded = await journal.makeRoom(blockCount, partners);
     if (recorded.ok) return undefined;
     if (recorded.fault.kind === 'ioError') onCopyFailed(RECORDS_END);
     return RECORDS_END;

@@ -61,6 +61,7 @@ async function hostAlone(
     device: DEVICE,
     copyId: COPY,
     site: { nodes: [1, 2], strategy: { kind: 'heartbeat', policy: 'suspendLow' } },
+    neighbours: [2],
     policy: 'through',
     journal: 'ram',
     slotCount: 64,

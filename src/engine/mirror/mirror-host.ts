@@ -11,7 +11,7 @@
 import { assert } from '../../base/assert.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
 import type { Uuid } from '../../base/uuid.ts';
-import type { Site } from '../../cluster/configuration.ts';
+import { type Site, votersOf } from '../../cluster/configuration.ts';
 import type { JournalStrategy } from '../../journal/recovery.ts';
 import type { GrowableDevice } from '../../ports/block-device.ts';
 import type { Clock } from '../../ports/clock.ts';
@@ -37,8 +37,8 @@ export interface MirrorHostOptions {
   /** What is served of it. */
   readonly served: MirrorDevice;
   readonly site: Site;
-  /** All nodes with links for this device; the others of the site unless told. */
-  readonly neighbours?: readonly number[] | undefined;
+  /** All other nodes of the cluster: any of them may have a copy, or get one. */
+  readonly neighbours: readonly number[];
   readonly policy: WritePolicy;
   readonly journal: JournalStrategy;
   readonly slotCount: number;
@@ -104,6 +104,8 @@ export class MirrorHost {
   #opening: Promise<void> | undefined;
   /** Initiators may have been told how large the device is. */
   #isSized = false;
+  /** Nodes that are to get a copy. */
+  readonly #candidates = new Set<number>();
 
   constructor(options: MirrorHostOptions) {
     this.#options = options;
@@ -139,6 +141,11 @@ export class MirrorHost {
     return node.grow(bytes / blockLength);
   }
 
+  /** This node is to get a copy: links to it are kept up from now on. */
+  meet(node: number): void {
+    this.#candidates.add(node);
+  }
+
   /** Sessions are over before. True: the next start may rely on what is on the disks. */
   async stop(): Promise<boolean> {
     this.#isStopping = true;
@@ -155,7 +162,7 @@ export class MirrorHost {
 
   async #open(): Promise<Result<void, string>> {
     const { device, self, site, records, store, copyId, votes, ports } = this.#options;
-    const { clock, crypto, trace, crc32c, events } = ports;
+    const { clock, crypto, trace, events } = ports;
     const numbered = ports.nextIncarnation();
     if (!numbered.ok) return numbered;
     const incarnation = numbered.value;
@@ -200,21 +207,7 @@ export class MirrorHost {
       },
     });
     if (node === undefined) return fail('its records cannot be read, or a later version has written them');
-    const links = new PartnerLinks({
-      self,
-      device,
-      incarnation,
-      network: ports.openNetwork(),
-      clock,
-      trace,
-      createWire: () =>
-        new MirrorWire({
-          sender: { node: self, device },
-          device: node,
-          crc32c,
-        }),
-      events: this.#eventsOf(node),
-    });
+    const links = this.#linksOf(node, incarnation);
     ways.links = links;
     this.#running = { node, links };
     this.#openedAt = clock.now();
@@ -226,6 +219,22 @@ export class MirrorHost {
     return ok(undefined);
   }
 
+  #linksOf(node: MirrorNode, incarnation: number): PartnerLinks {
+    const { self, device, ports } = this.#options;
+    const { clock, trace, crc32c } = ports;
+    return new PartnerLinks({
+      self,
+      device,
+      incarnation,
+      network: ports.openNetwork(),
+      clock,
+      trace,
+      createWire: () => new MirrorWire({ sender: { node: self, device }, device: node, crc32c }),
+      isWanted: (partner) => this.#isWanted(node, partner),
+      events: this.#eventsOf(node),
+    });
+  }
+
   #resized(blockCount: number): void {
     this.#isSized = true;
     this.#options.served.resized(blockCount);
@@ -234,6 +243,15 @@ export class MirrorHost {
   #detach(): void {
     this.#options.served.detach();
     this.#options.ports.events.detached();
+  }
+
+  /** Whoever has no copy does not know who has one now. */
+  #isWanted({ membership }: MirrorNode, partner: number): boolean {
+    return (
+      membership.role === 'removed' ||
+      votersOf(membership.site).includes(partner) ||
+      this.#candidates.has(partner)
+    );
   }
 
   #eventsOf(node: MirrorNode): PartnerEvents {

@@ -206,6 +206,12 @@ export class MirrorNode {
     return this.#growth.grow(blockCount);
   }
 
+  /** This node is going to be one of these replicas of a device of so many blocks; else a clause (`Growth.makeRoom`). */
+  makeRoom(blockCount: number, replicas: readonly number[]): Promise<string | undefined> {
+    const partners = replicas.filter((node) => node !== this.#options.self);
+    return this.#growth.makeRoom(blockCount, partners);
+  }
+
   /** An administrator gives another node a copy (`ReplicaChanges.add`). */
   addReplica(node: number): Promise<Result<void, string>> {
     return this.#replicaChanges.add(node);

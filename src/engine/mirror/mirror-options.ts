@@ -18,7 +18,7 @@ export interface MirrorOptions {
   readonly self: number;
   readonly device: Uuid;
   readonly site: Site;
-  /** All nodes with links for this device; the others of the site unless told. */
+  /** All other nodes of the cluster: any of them may have a copy, or get one. Unless told those of the site. */
   readonly neighbours?: readonly number[] | undefined;
   /** Unlike any other start, and above those before. */
   readonly incarnation: number;

@@ -78,8 +78,7 @@ export class MirrorUnit {
       availability: () => this.#availability(),
     });
     this.#reservations.begin(this.unit);
-    const unknown = (node: number): PathGroup => ({ node, state: 'unavailable', isPreferred: false });
-    this.#paths = nodes.toSorted((a, b) => a - b).map(unknown);
+    this.#paths = [...new Set([...nodes, self])].toSorted((a, b) => a - b).map(unavailable);
     this.#toldPaths = textOf(this.#paths);
     this.#toldBlocks = device.geometry.blockCount;
     this.#toldCache = device.writeCache;
@@ -142,11 +141,14 @@ export class MirrorUnit {
 
   #pathsNow(): readonly PathGroup[] {
     const { self } = this.#options;
-    this.#paths =
-      this.#node?.state.paths ??
-      this.#paths.map((group) =>
-        group.node === self ? { node: self, state: 'unavailable', isPreferred: false } : group,
-      );
+    const own = unavailable(self);
+    const paths = this.#node?.state.paths;
+    if (paths === undefined) this.#paths = this.#paths.map((group) => (group.node === self ? own : group));
+    // Initiators look for the group of the port that they ask, whether its node has a copy or not.
+    else
+      this.#paths = paths.some(({ node }) => node === self)
+        ? paths
+        : [...paths, own].toSorted((a, b) => a.node - b.node);
     return this.#paths;
   }
 
@@ -171,6 +173,10 @@ export class MirrorUnit {
     }));
     return { groups, implicitTransitionSeconds: IMPLICIT_TRANSITION_SECONDS };
   }
+}
+
+function unavailable(node: number): PathGroup {
+  return { node, state: 'unavailable', isPreferred: false };
 }
 
 function textOf(paths: readonly PathGroup[]): string {

@@ -33,6 +33,8 @@ export interface PartnerLinksOptions {
   readonly trace: Trace;
   /** Another one for each partner. */
   createWire(): PartnerWire;
+  /** The device has to do with this partner now; undefined: with all. */
+  readonly isWanted?: (partner: number) => boolean;
   readonly events: PartnerEvents;
 }
 
@@ -101,6 +103,7 @@ export class PartnerLinks {
     network.start({
       onConnection: (link, connection) => this.#accept(this.#ways.get(link)!, connection),
       onDatagram: (link, datagram) => this.#onDatagram(this.#ways.get(link)!, datagram),
+      isWanted: (partner) => this.#isWanted(partner),
     });
     for (const way of this.#ways.values()) this.#connect(way);
   }
@@ -188,8 +191,13 @@ export class PartnerLinks {
     return link.kind === 'sync' && this.#options.self < link.partner;
   }
 
+  #isWanted(partner: number): boolean {
+    return this.#options.isWanted?.(partner) ?? true;
+  }
+
   #connect(way: Way): void {
     if (this.#isOver || !this.#connects(way) || way.connections.length > 0) return;
+    if (!this.#isWanted(way.link.partner)) return this.#connectLater(way);
     const { network, clock } = this.#options;
     const connection = this.#newConnection(way);
     connection.over(network.connect(way.link, connection));

@@ -116,9 +116,13 @@ function setting(text: string, former: SettingsChange | undefined): SettingsChan
   );
 }
 
-function asking(command: Command, example = ''): Command {
+/** Options of a command about a device, and an example of its arguments. */
+export function asking(command: Command, example = ''): Command {
   return command
     .option('--state <directory>', 'state directory of the node that is asked')
     .option('--json', 'print JSON')
-    .addHelpText('after', `\nExample:\n  lockstep device ${`${command.name()} ${example}`.trim()}`);
+    .addHelpText(
+      'after',
+      `\nExample:\n  lockstep ${`${command.parent!.name()} ${command.name()} ${example}`.trim()}`,
+    );
 }

@@ -6,6 +6,7 @@ import { DEFAULT_PORTAL, type ExportOptions } from '../export-plan.ts';
 import { type ClusterActions, clusterCommands } from './cluster-commands.ts';
 import { type DeviceActions, deviceCommands } from './device-commands.ts';
 import { type NodeActions, nodeCommands } from './node-commands.ts';
+import { type ReplicaActions, replicaCommands } from './replica-commands.ts';
 import { cacheSize, json, list, logLevel, sector, size, sizes, wholeNumber } from './options.ts';
 
 export interface Common {
@@ -13,7 +14,7 @@ export interface Common {
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
 }
 
-export interface Actions extends ClusterActions, DeviceActions, NodeActions {
+export interface Actions extends ClusterActions, DeviceActions, NodeActions, ReplicaActions {
   export(
     files: readonly string[],
     options: ExportOptions & Common & { readonly state?: string },
@@ -51,6 +52,7 @@ export function createProgram(version: string, actions: Actions): Command {
   clusterCommand(program, actions);
   clusterCommands(program, actions);
   deviceCommands(program, actions);
+  replicaCommands(program, actions);
   nodeCommands(program, actions);
   return program;
 }

@@ -108,6 +108,14 @@ test('a node with only a vote needs no portal and no target', () => {
   assert.deepEqual(spec.witnessed[0].site.nodes, [2, 1]);
 });
 
+test('a device may begin on one node, and another one say where its copy would be', () => {
+  const single = GOOD.replace('"beta", "alpha"', '"beta"').replace('witness = "gamma"\n', '');
+  const [device] = expectPlan(single).devices;
+  assert.ok(device?.kind === 'mirror');
+  assert.deepEqual(device.site, { nodes: [2], strategy: { kind: 'majority', witness: undefined } });
+  assert.equal(device.path, '/etc/lockstep/disk1.img');
+});
+
 test('a device has the same identity on every node', () => {
   const other = GOOD.replace('name = "alpha"', 'name = "beta"')
     .replace('node = 1', 'node = 2')
@@ -127,7 +135,13 @@ const mistakes: readonly (readonly [title: string, from: string | RegExp, to: st
     ['a name twice', 'name = "beta"', 'name = "alpha"', /another node has the name "alpha"/],
     ['an unknown node', '"beta", "alpha"', '"delta", "alpha"', /there is no node "delta"/],
     ['a node twice', '"beta", "alpha"', '"alpha", "alpha"', /a node stands here twice/],
-    ['one node', '"beta", "alpha"', '"alpha"', /name at least two nodes/],
+    ['no node', '"beta", "alpha"', '', /name at least one node/],
+    [
+      'neither copy nor path',
+      /path = "disk1.img"\n([^]*)"beta", "alpha"/,
+      '$1"beta"',
+      /this node, "alpha", has no part in it: it is neither in nodes nor the witness, and has no path/,
+    ],
     ['no part in it', '"beta", "alpha"', '"beta", "gamma"', /has a copy: the witness is another node/],
     ['no path', 'path = "disk1.img"\n', '', /this node has a copy of it: write its path/],
     ['a bad id', ID, 'abc', /write 32 hexadecimal digits, the same on all nodes/],

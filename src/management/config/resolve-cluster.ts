@@ -185,10 +185,11 @@ function siteOf(
   const nodes = table.nodes.map((name) => numberOf(name));
   if (new Set(nodes).size < nodes.length) faults.push({ place, message: 'a node stands here twice' });
   const strategy = strategyOf(table, { cluster, numberOf, faults, place });
-  if (!table.nodes.includes(cluster.nodeName) && table.witness !== cluster.nodeName)
+  const isCandidate = table.path !== undefined;
+  if (!table.nodes.includes(cluster.nodeName) && table.witness !== cluster.nodeName && !isCandidate)
     faults.push({
       place,
-      message: `this node, "${cluster.nodeName}", has no part in it: it is neither in nodes nor the witness`,
+      message: `this node, "${cluster.nodeName}", has no part in it: it is neither in nodes nor the witness, and has no path for a copy that it could be given`,
     });
   if (table.size % table.sector !== 0)
     faults.push({ place, message: `its size is no multiple of the sector length ${table.sector}` });

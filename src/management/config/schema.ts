@@ -114,7 +114,7 @@ const mirror = {
   size,
   nodes: z
     .array(text('the name of a node'), { error: 'write a list of names of nodes, the preferred one first' })
-    .min(2, 'name at least two nodes')
+    .min(1, 'name at least one node')
     .max(COPIES_MAX, `at most ${COPIES_MAX} nodes have a copy`),
   strategy: oneOf(['heartbeat', 'majority']).default('heartbeat'),
   isolation: oneOf(['arbitrate', 'suspend-low', 'continue']).optional(),

@@ -14,6 +14,8 @@ test('what is asked is read as it is', () => {
     device({ kind: 'set', change: {} }),
     device({ kind: 'conflict' }),
     device({ kind: 'resolve', keep: 'a' }),
+    device({ kind: 'replica', change: 'add', node: 'a' }),
+    device({ kind: 'replica', change: 'remove', node: 'a' }),
     device({ kind: 'mayLeave' }),
   ])
     assert.deepEqual(questionIn(asked), asked);
@@ -33,6 +35,8 @@ test('what is no question is none', () => {
     device({ kind: 'set', change: { writePolicy: 'never' } }),
     device({ kind: 'extend', bytes: '1G' }),
     device({ kind: 'resolve' }),
+    device({ kind: 'replica', change: 'move', node: 'a' }),
+    device({ kind: 'replica', change: 'add' }),
     { kind: 'device', command: { kind: 'show' } },
   ])
     assert.equal(questionIn(asked), undefined, JSON.stringify(asked));

@@ -20,6 +20,7 @@ const command: z.ZodType<DeviceCommand> = z.discriminatedUnion('kind', [
   }),
   z.object({ kind: z.literal('conflict') }),
   z.object({ kind: z.literal('resolve'), keep: z.string() }),
+  z.object({ kind: z.literal('replica'), change: z.enum(['add', 'remove']), node: z.string() }),
   z.object({ kind: z.literal('mayLeave') }),
 ]);
 
