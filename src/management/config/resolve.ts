@@ -94,6 +94,7 @@ export function resolveConfig(
       deadAfterSeconds: config.node.dead_after_seconds,
     },
     cluster,
+    memory: options.memory,
     devices,
     witnessed: witnesses,
     targets,
@@ -126,6 +127,7 @@ function deviceOf(
     path: path.resolve(options.directory, table.path),
     length: table.size,
     cacheMemory: table.cache,
+    isPowerProtected: table.power_protected,
   };
 }
 

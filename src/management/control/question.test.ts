@@ -12,6 +12,7 @@ test('what is asked is read as it is', () => {
     device({ kind: 'extend', bytes: 2 ** 30 }),
     device({ kind: 'set', change: { priority: ['a', 'b'], writePolicy: 'back', aside: [] } }),
     device({ kind: 'set', change: {} }),
+    device({ kind: 'setCache', bytes: 2 ** 27 }),
     device({ kind: 'conflict' }),
     device({ kind: 'resolve', keep: 'a' }),
     device({ kind: 'mayLeave' }),
@@ -32,6 +33,7 @@ test('what is no question is none', () => {
     device({ kind: 'set', change: { priority: 'a' } }),
     device({ kind: 'set', change: { writePolicy: 'never' } }),
     device({ kind: 'extend', bytes: '1G' }),
+    device({ kind: 'setCache', bytes: '128M' }),
     device({ kind: 'resolve' }),
     { kind: 'device', command: { kind: 'show' } },
   ])

@@ -17,6 +17,7 @@ const command: z.ZodType<DeviceCommand> = z.discriminatedUnion('kind', [
       aside: names.exactOptional(),
     }),
   }),
+  z.object({ kind: z.literal('setCache'), bytes: z.number() }),
   z.object({ kind: z.literal('conflict') }),
   z.object({ kind: z.literal('resolve'), keep: z.string() }),
   z.object({ kind: z.literal('mayLeave') }),
