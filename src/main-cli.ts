@@ -33,6 +33,7 @@ import { spawnChild } from './runtime/child-process.ts';
 import { systemClock } from './runtime/clock.ts';
 import { listen } from './runtime/listener.ts';
 import { createLog } from './runtime/log.ts';
+import { openRecordFile } from './runtime/record-file.ts';
 import { onStopSignals } from './runtime/signals.ts';
 import { isVirtualMachine } from './runtime/virtual-machine.ts';
 import { memoryOfMachine } from './runtime/memory.ts';
@@ -256,6 +257,10 @@ async function run(plan: NodePlan, options: Common): Promise<void> {
     trace,
     createRouter: createLoginRouter,
     createPartnerRouter,
+    cacheRecord:
+      plan.stateDirectory === undefined
+        ? undefined
+        : openRecordFile(path.join(plan.stateDirectory, 'caches')),
     onProgress: progress.show,
     onWritingOut: tellWritingOut,
   });

@@ -6,10 +6,11 @@ import { formatSize } from './base/units.ts';
 import type { SettingsChange, SettingsChanged } from './engine/device-settings.ts';
 import type { DeviceStatistics } from './engine/statistics.ts';
 import type { Conflict, Resolved } from './engine/split-brain.ts';
+import type { CacheChanged } from './management/cache-sizes.ts';
 import { confirmByName } from './management/cli/confirm.ts';
 import { conflictText, lossText, resolvedText } from './management/cli/conflict.ts';
 import type { Asking, DeviceActions, Resolving } from './management/cli/device-commands.ts';
-import { deviceDetails, deviceList, settingsText } from './management/cli/devices.ts';
+import { cacheText, deviceDetails, deviceList, settingsText } from './management/cli/devices.ts';
 import { ExitStatus } from './management/cli/exit-status.ts';
 import { askDevice, askStatus } from './management/control/client.ts';
 import { defaultStateDirectory } from './management/state.ts';
@@ -19,6 +20,7 @@ export const deviceActions: DeviceActions = {
   showDevice,
   extendDevice,
   setDevice,
+  setCache,
   showConflict,
   resolveConflict,
 };
@@ -52,6 +54,15 @@ async function setDevice(
 ): Promise<void> {
   const changed = await askDevice(directoryOf(options), device, { kind: 'set', change: options.change });
   tell<SettingsChanged>(options, changed, (settings) => settingsText(device, settings));
+}
+
+async function setCache(device: string, options: Asking & { readonly cache: number }): Promise<void> {
+  const command = { kind: 'setCache', bytes: options.cache } as const;
+  const changed = await askDevice(directoryOf(options), device, command);
+  tell<CacheChanged>(options, changed, (change) => cacheText(device, change));
+  if (!changed.ok) return;
+  for (const sentence of (changed.value as CacheChanged).advice)
+    process.stderr.write(`lockstep: advice: ${sentence}\n`);
 }
 
 async function showConflict(device: string, options: Asking): Promise<void> {

@@ -5,11 +5,11 @@ import { dirname } from 'node:path';
 import { fail, ok, type Result } from './base/result.ts';
 import type { OpenedDisk, RecordsLength } from './engine/mirrors.ts';
 import type { StartFault } from './engine/messages.ts';
-import type { FileDeviceSpec } from './engine/spec.ts';
+import type { MediumSpec } from './engine/spec.ts';
 import { openFileDisk, type OpenFault } from './runtime/file-disk.ts';
 
 export async function openDisk(
-  spec: FileDeviceSpec,
+  spec: MediumSpec,
   onProgress: (done: number, total: number) => void,
   signal: AbortSignal,
 ): Promise<Result<OpenedDisk, StartFault>> {

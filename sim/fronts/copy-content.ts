@@ -1,4 +1,4 @@
-/** What the copy of a node holds, as numbers: in its cache, or else on its medium. */
+/** What the copy of a node holds, as numbers: in its cache, or else on its medium; and how large that cache is. */
 
 import type { CachedStore } from '../../src/engine/cached-store.ts';
 import type { MirrorNode } from '../../src/engine/mirror/mirror-node.ts';
@@ -6,6 +6,7 @@ import { decodeBlock } from '../../src/judge/block-codec.ts';
 import type { SectorPart } from '../disk-port.ts';
 import type { Medium } from '../medium.ts';
 import type { WorkloadShape } from '../worker.ts';
+import { CACHE_SIZES } from './copy-store.ts';
 import { lbaOf, newBlocksOf, newLbaOf } from './mirror-layout.ts';
 
 export interface ContentParts {
@@ -13,13 +14,23 @@ export interface ContentParts {
   readonly shape: WorkloadShape;
   /** Undefined while the process is down. */
   readonly process: () => { readonly node: MirrorNode; readonly store: CachedStore } | undefined;
+  readonly hasCache: boolean;
 }
 
 export class CopyContent {
+  /** Bytes, now and after a restart. */
+  cacheMemory: number;
   readonly #parts: ContentParts;
 
   constructor(parts: ContentParts) {
     this.#parts = parts;
+    this.cacheMemory = parts.hasCache ? CACHE_SIZES[0] : 0;
+  }
+
+  /** As an administrator sets it; what cannot be written out now stays larger until a restart. */
+  resizeCache(memory: number): void {
+    this.cacheMemory = memory;
+    void this.#parts.process()?.store.cache.resize(memory);
   }
 
   all(blocks: number): number[] {
@@ -53,7 +64,7 @@ export class CopyContent {
   }
 
   #valueAt(lba: number): number {
-    const bytes = this.#parts.process()?.store.cache?.peek(lba);
+    const bytes = this.#parts.process()?.store.cache.peek(lba);
     return bytes === undefined ? this.#mediumAt(lba) : decodeBlock(bytes);
   }
 }

@@ -1,4 +1,4 @@
-/** The copy of a simulated node as the program opens it: a store, and a cache above it where the site has caches. */
+/** The copy of a simulated node as the program opens it: a store, and a cache above it, with memory where the site has caches. */
 
 import { assert } from '../../src/base/assert.ts';
 import { MEMORY_MIN } from '../../src/cache/cache.ts';
@@ -8,19 +8,22 @@ import type { Disk } from '../../src/ports/disk.ts';
 import { BLOCK_LENGTH } from './mirror-layout.ts';
 import type { MirrorSite } from './mirror-site.ts';
 
+/** Bytes of caches; to begin with, the first. As many pages as commands know of: more would only cost time. */
+export const CACHE_SIZES = [MEMORY_MIN, 2 * MEMORY_MIN, 0] as const;
+
 export function openCopyStore(
   disk: Disk,
   clock: Clock,
-  { hasCache, cacheAgeMs }: Pick<MirrorSite, 'hasCache' | 'cacheAgeMs'>,
+  { cacheAgeMs: ageMs }: Pick<MirrorSite, 'cacheAgeMs'>,
+  { cacheMemory }: { readonly cacheMemory: number },
 ): CachedStore {
   const opened = openCachedStore({
     disk,
     blockLength: BLOCK_LENGTH,
     writeCache: 'back',
     clock,
-    // As many pages as commands know of: more would only cost time.
-    cacheMemory: hasCache ? MEMORY_MIN : 0,
-    ageMs: cacheAgeMs,
+    cacheMemory,
+    ageMs,
   });
   assert(opened.ok, 'the data disk is whole blocks');
   return opened.value;

@@ -14,6 +14,7 @@ import { SimulatedVotes } from '../vote-store.ts';
 import { NEW_DEVICE } from '../worker.ts';
 import { blocksOf } from '../workload.ts';
 import { Administrator } from './administrator.ts';
+import { CACHE_SIZES } from './copy-store.ts';
 import { firstVotes } from './first-votes.ts';
 import { MirrorHost } from './mirror-host.ts';
 import { drawSite, type SiteFocus } from './mirror-site.ts';
@@ -31,6 +32,9 @@ const GROWTH_GAP_MS_MAX = 20_000;
 /** Of who has a copy. */
 const CHANGES_MAX = 6;
 const CHANGE_GAP_MS_MAX = 15_000;
+/** Of caches, where there are some. */
+const RESIZES_MAX = 6;
+const RESIZE_GAP_MS_MAX = 15_000;
 /** Nothing that anyone writes. */
 const UNSETTLED = -1;
 
@@ -101,6 +105,14 @@ export function createMirrorFront(parts: FrontParts, focus?: SiteFocus): Storage
     changeAt += replicaChanges.integer(500, CHANGE_GAP_MS_MAX);
     const [whose, through] = [replicaChanges.next(), replicaChanges.next()];
     scheduler.after(changeAt, () => administrator.changeReplicas(whose, through));
+  }
+
+  const caches = random.fork('cache sizes');
+  let resizeAt = 0;
+  for (let left = drawn.hasCache ? caches.integer(0, RESIZES_MAX) : 0; left > 0; left--) {
+    resizeAt += caches.integer(500, RESIZE_GAP_MS_MAX);
+    const [node, memory] = [caches.pick(withData), caches.pick(CACHE_SIZES)];
+    scheduler.after(resizeAt, () => node.content.resizeCache(memory));
   }
 
   /** Members of one configuration hold the same, but for changes on their way. */

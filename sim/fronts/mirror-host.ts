@@ -122,7 +122,7 @@ export class MirrorHost {
       },
     };
     const { medium } = this.#data.device;
-    this.content = new CopyContent({ medium, shape: parts.shape, process: () => this.#process });
+    this.content = new CopyContent({ ...drawn, medium, shape: parts.shape, process: () => this.#process });
   }
 
   /** The configuration in which this node serves now. */
@@ -379,7 +379,7 @@ export class MirrorHost {
     const { drawn, host, parts, random, digest, votes } = this.#options;
     const madeOf = [...drawn.site.nodes, ...drawn.spares.filter((node) => node === this.number)];
     for (const { device } of [this.#data, this.#records]) device.reopen();
-    const store = (this.#store ??= openCopyStore(this.#data, host.clock, drawn));
+    const store = (this.#store ??= openCopyStore(this.#data, host.clock, drawn, this.content));
     const node = await MirrorNode.open({
       self: this.number,
       device: DEVICE,
@@ -437,7 +437,7 @@ export class MirrorHost {
 
   /** With the process everything in its memory goes. */
   #end(): void {
-    void this.#store?.cache?.abandon();
+    void this.#store?.cache.abandon();
     this.#store = undefined;
   }
 

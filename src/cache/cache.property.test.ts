@@ -10,9 +10,9 @@ import test from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import fc from 'fast-check';
 import type { MaybeAsync, Result } from '../base/result.ts';
-import type { DeviceFault, Loan } from '../ports/block-device.ts';
+import type { DeviceFault, Loan, WriteCache } from '../ports/block-device.ts';
 import { ManualClock } from '../replication/testing/manual-clock.ts';
-import { type Cache, type CacheMode, createCache, MEMORY_MIN } from './cache.ts';
+import { type Cache, createCache, MEMORY_MIN } from './cache.ts';
 import { bytesOf, numbersOf, WildDevice } from './testing/wild-device.ts';
 
 /** Half as many pages again as the smaller cache has. */
@@ -42,7 +42,7 @@ class Run {
   #open = 0;
   #life = 0;
   #changing = 0;
-  #mode: CacheMode = 'back';
+  #mode: WriteCache = 'back';
   #faults = 0;
   readonly #loans: { readonly loan: Loan; readonly numbers: number[] }[] = [];
 
@@ -110,7 +110,8 @@ class Run {
 
   #start(): Cache {
     this.#begin();
-    const memory = this.#life % 2 === 0 ? LARGE : SMALL;
+    const memory = [LARGE, SMALL, 0][this.#life % 3]!;
+    void this.#device.setWriteCache(memory === 0 ? this.#mode : 'back');
     return createCache({
       below: this.#device,
       clock: this.#clock,
@@ -225,16 +226,18 @@ class Run {
   }
 
   #configure(choice: number): void {
-    const mode = (['back', 'through', 'back', 'none'] as const)[choice % 4]!;
-    const done = mode === 'through' ? this.#noteDurable() : () => undefined;
     const life = this.#life;
+    const mode = choice % 2 === 0 ? 'back' : 'through';
+    const isResize = choice % 4 < 2;
     this.#changing += 1;
-    const changed = this.#cache.configure({ mode, memory: choice % 8 < 4 ? SMALL : LARGE });
-    this.#call(changed, done);
-    void changed.then(() => {
+    const changed = isResize
+      ? this.#cache.resize([0, SMALL, LARGE][choice % 3]!)
+      : this.#cache.setWriteCache(mode);
+    this.#call(changed, !isResize && mode === 'through' ? this.#noteDurable() : () => undefined);
+    void Promise.resolve(changed).then(() => {
       if (life !== this.#life) return;
       this.#changing -= 1;
-      this.#mode = this.#cache.mode;
+      this.#mode = this.#cache.writeCache;
     });
   }
 

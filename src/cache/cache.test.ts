@@ -4,9 +4,9 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { MaybeAsync, Result } from '../base/result.ts';
-import type { DeviceFault, Durability } from '../ports/block-device.ts';
+import type { DeviceFault, Durability, WriteCache } from '../ports/block-device.ts';
 import { ManualClock } from '../replication/testing/manual-clock.ts';
-import { type Cache, type CacheMode, createCache, MEMORY_MIN } from './cache.ts';
+import { type Cache, createCache, MEMORY_MIN } from './cache.ts';
 import { bytesOf, numbersOf, WildDevice } from './testing/wild-device.ts';
 
 /** Blocks of 512 bytes; the smallest cache has 64 pages of 8. */
@@ -21,7 +21,7 @@ interface Bench {
   readonly names: () => string[];
 }
 
-function bench(mode: CacheMode | undefined, memory = MEMORY_MIN): Bench {
+function bench(mode: WriteCache | undefined, memory = MEMORY_MIN): Bench {
   const device = new WildDevice(new Uint32Array(BLOCKS));
   const clock = new ManualClock();
   const cache = createCache({ below: device, clock, memory, ...(mode === undefined ? {} : { mode }) });
@@ -330,7 +330,7 @@ test('memory stays within its budget, bookkeeping included, and is given back wh
   for (let page = 0; page < 200; page++) write(b, page * 2 * PAGE, PAGE, page + 1);
   const { memory, pages } = b.cache.statistics;
   assert.ok(memory <= 2 * MIB && memory > 1.7 * MIB && pages === 200);
-  const changed = track(b.cache.configure({ mode: 'back', memory: MIB }));
+  const changed = track(b.cache.resize(MIB));
   await endAll(b);
   assert.ok(changed.result?.ok);
   assert.ok(b.cache.statistics.memory <= MIB && b.cache.statistics.pages <= 192);
@@ -342,7 +342,7 @@ test('memory stays within its budget, bookkeeping included, and is given back wh
 test('mode none takes no memory and passes everything on', async () => {
   const b = bench('back');
   write(b, 0, 1, 1);
-  const changed = track(b.cache.configure({ mode: 'none', memory: 0 }));
+  const changed = track(b.cache.resize(0));
   await endAll(b);
   assert.ok(changed.result?.ok);
   assert.deepEqual([b.cache.statistics.memory, b.cache.statistics.pages, b.device.now[0]], [0, 0, 1]);
@@ -350,6 +350,67 @@ test('mode none takes no memory and passes everything on', async () => {
   assert.deepEqual(b.names(), ['write 0+1']);
   await endAll(b);
   assert.deepEqual(await read(b, 0, 1), [2]);
+});
+
+test('a cache that comes and goes answers writes as before, and the device beneath does where there is none', async () => {
+  for (const mode of ['through', 'back'] as const) {
+    const b = bench(mode);
+    write(b, 0, 1, 1);
+    await endAll(b);
+    const gone = track(b.cache.resize(0));
+    await endAll(b);
+    assert.ok(gone.result?.ok);
+    assert.deepEqual([b.cache.mode, b.cache.writeCache, b.device.writeCache], ['none', mode, mode]);
+    assert.deepEqual([b.device.now[0], b.cache.statistics.memory], [1, 0]);
+    const back = track(b.cache.resize(MIB));
+    await endAll(b);
+    assert.ok(back.result?.ok);
+    assert.deepEqual([b.cache.mode, b.device.writeCache], [mode, 'back']);
+    const written = write(b, 0, 1, 2);
+    assert.equal(hasEnded(written), mode === 'back');
+    await endAll(b);
+    assert.deepEqual(await read(b, 0, 1), [2]);
+  }
+});
+
+test('a cache that cannot be written out becomes neither smaller nor none, and loses nothing', async () => {
+  for (const memory of [MEMORY_MIN, 0]) {
+    const b = bench('back', 2 * MIB);
+    for (let page = 0; page < 100; page++) write(b, page * 2 * PAGE, 1, page + 1);
+    const { memory: before } = b.cache.statistics;
+    const changed = track(b.cache.resize(memory));
+    for (await turn(); b.device.calls.length > 0; await turn()) b.device.end(undefined, 'badly');
+    assert.equal(changed.result?.ok, false);
+    assert.deepEqual(
+      [b.cache.mode, b.device.writeCache, b.cache.statistics.memory],
+      ['back', 'back', before],
+    );
+    for (let page = 0; page < 100; page++) assert.deepEqual(await read(b, page * 2 * PAGE, 1), [page + 1]);
+    const again = track(b.cache.resize(memory));
+    await endAll(b);
+    assert.ok(again.result?.ok && b.cache.statistics.memory <= memory);
+    for (let page = 0; page < 100; page++) assert.equal(b.device.now[page * 2 * PAGE], page + 1);
+  }
+});
+
+test('without a power supply that lasts memory never holds a write back, whoever asks for it', async () => {
+  const device = new WildDevice(new Uint32Array(BLOCKS));
+  const cache = createCache({
+    below: device,
+    clock: new ManualClock(),
+    memory: MIB,
+    isPowerProtected: false,
+  });
+  assert.equal((await cache.setWriteCache('back')).ok, false);
+  assert.equal(cache.writeCache, 'through');
+  const b: Bench = { device, clock: new ManualClock(), cache, names: () => [] };
+  const gone = track(cache.resize(0));
+  await endAll(b);
+  assert.ok(gone.result?.ok);
+  // What the device beneath holds back is its own affair.
+  assert.ok((await cache.setWriteCache('back')).ok);
+  assert.equal((await cache.resize(MIB)).ok, false);
+  assert.deepEqual([cache.mode, cache.writeCache], ['none', 'back']);
 });
 
 test('a scan does not push out what is asked for again and again', async () => {

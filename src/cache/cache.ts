@@ -19,7 +19,7 @@
 
 import { assert } from '../base/assert.ts';
 import { RangeLock } from '../base/range-lock.ts';
-import { DONE, fail, isAsync, type MaybeAsync, type Result, then } from '../base/result.ts';
+import { DONE, fail, type MaybeAsync, type Result, then } from '../base/result.ts';
 import { firstDifference, lengthOf } from '../base/segments.ts';
 import type {
   DeviceFault,
@@ -42,21 +42,18 @@ import { Reader } from './reader.ts';
 
 export type CacheMode = WriteCache | 'none';
 
-export interface CacheSettings {
-  readonly mode: CacheMode;
-  /** Bytes of memory, with all bookkeeping; at least MEMORY_MIN, unless the mode is `none`. */
-  readonly memory: number;
-}
-
 export interface CacheOptions {
   /** The cache owns it from now on. Its own write cache may be on: what has to be durable is asked for as such. */
   readonly below: GrowableDevice;
   readonly clock: Clock;
   /** `through` if not given. */
-  readonly mode?: CacheMode;
+  readonly mode?: WriteCache;
+  /** Bytes of memory, with all bookkeeping; at least MEMORY_MIN, or 0: then the mode is `none`. */
   readonly memory: number;
   /** Milliseconds after which what is dirty is written out, at the latest; 5000 if not given. */
   readonly ageMs?: number;
+  /** False: what only memory has would be lost with the power, so the mode never becomes `back`; true if not given. */
+  readonly isPowerProtected?: boolean;
 }
 
 export interface CacheStatistics {
@@ -82,10 +79,11 @@ export interface Cache extends GrowableDevice {
   readonly mode: CacheMode;
   readonly statistics: CacheStatistics;
   /**
-   * Changes mode and size while in use. Answers when it is so: for `through` and `none` when everything is durable
-   * beneath, for less memory when it has been given back. After a fault the mode is the former one.
+   * Changes the size while in use; 0: to none. Writes are answered as before, whoever does it then: without memory the device
+   * beneath, whose own write cache is on while there is a cache. Answers when what has to leave is beneath, for `none` when it
+   * is durable there, and its memory was given back. After a fault all is as before.
    */
-  configure(settings: CacheSettings): Promise<Result<void, DeviceFault>>;
+  resize(memory: number): Promise<Result<void, DeviceFault>>;
   /** The bytes of a block that are in memory only, as far as is known. */
   peek(lba: number): Uint8Array | undefined;
   /** As at a loss of power: what is in memory only is lost. Answers when nothing is under way beneath. */
@@ -102,6 +100,10 @@ export const MEMORY_MIN = 272 * 1024;
 
 const AGE_MS = 5000;
 const WRITE_PROTECTED = fail<DeviceFault>({ kind: 'writeProtected' });
+const UNPROTECTED = fail<DeviceFault>({
+  kind: 'unavailable',
+  reason: 'writes would be answered that only memory has, and no power supply that lasts was confirmed',
+});
 
 type Answer = MaybeAsync<Result<void, DeviceFault>>;
 
@@ -122,11 +124,15 @@ class RamCache implements Cache {
   #dirtyMax: number;
   #configuring: Promise<unknown> = Promise.resolve();
   #flushFault: DeviceFault | undefined;
+  readonly #isPowerProtected: boolean;
 
-  constructor({ below, clock, mode = 'through', memory, ageMs = AGE_MS }: CacheOptions) {
+  constructor(options: CacheOptions) {
+    const { below, clock, mode = 'through', memory, ageMs = AGE_MS, isPowerProtected = true } = options;
     this.#below = below;
-    this.#mode = mode;
-    const frames = framesFor({ mode, memory });
+    this.#isPowerProtected = isPowerProtected;
+    this.#mode = memory === 0 ? 'none' : mode;
+    assert(this.#mode !== 'back' || isPowerProtected, 'memory holds back what survives a loss of power');
+    const frames = framesFor(memory);
     this.#pages = new Pages(frames, below.geometry.blockLength);
     this.#dirtyMax = limitsFor(frames).dirtyMax;
     this.#reader = new Reader(below, this.#pages);
@@ -166,15 +172,13 @@ class RamCache implements Cache {
   }
 
   setWriteCache(mode: WriteCache): Answer {
-    if (this.#mode === 'none') return this.#below.setWriteCache(mode);
-    return this.#inTurn(() => this.#change(mode));
+    return this.#inTurn(async () =>
+      this.#mode === 'none' ? this.#below.setWriteCache(mode) : this.#change(mode),
+    );
   }
 
-  configure(settings: CacheSettings): Promise<Result<void, DeviceFault>> {
-    return this.#inTurn(async () => {
-      const changed = await this.#change(settings.mode);
-      return changed.ok ? await this.#resize(framesFor(settings)) : changed;
-    });
+  resize(memory: number): Promise<Result<void, DeviceFault>> {
+    return this.#inTurn(() => (memory === 0 ? this.#goWithout() : this.#goWith(memory)));
   }
 
   read(lba: number, blocks: number): MaybeAsync<Result<Loan, DeviceFault>> {
@@ -425,7 +429,26 @@ class RamCache implements Cache {
     return turn;
   }
 
+  async #goWith(memory: number): Promise<Result<void, DeviceFault>> {
+    const changed = this.#mode === 'none' ? await this.#change(this.writeCache) : DONE;
+    if (!changed.ok) return changed;
+    const resized = await this.#resize(framesFor(memory));
+    // From now on what has to be durable is asked for as such.
+    return resized.ok ? this.#below.setWriteCache('back') : resized;
+  }
+
+  async #goWithout(): Promise<Result<void, DeviceFault>> {
+    if (this.#mode === 'none') return DONE;
+    const told = await this.#below.setWriteCache(this.writeCache);
+    if (!told.ok) return told;
+    const changed = await this.#change('none');
+    if (changed.ok) return await this.#resize(0);
+    await this.#below.setWriteCache('back');
+    return changed;
+  }
+
   async #change(mode: CacheMode): Promise<Result<void, DeviceFault>> {
+    if (mode === 'back' && !this.#isPowerProtected) return UNPROTECTED;
     const former = this.#mode;
     this.#mode = mode;
     if (mode === former || mode === 'back' || (mode === 'none' && former === 'through')) return DONE;
@@ -438,21 +461,26 @@ class RamCache implements Cache {
   }
 
   async #resize(frames: number): Promise<Result<void, DeviceFault>> {
-    if (frames === this.#pages.frames.count) return DONE;
+    const former = this.#pages.frames.count;
+    this.#setFrames(frames);
+    if (frames >= former) return DONE;
+    const drained = await this.#destager.drain();
+    if (drained.ok) await this.#pages.frames.whenGone();
+    else this.#setFrames(former);
+    return drained;
+  }
+
+  #setFrames(frames: number): void {
+    if (frames === this.#pages.frames.count) return;
     this.#pages.resize(frames);
     this.#dirtyMax = limitsFor(frames).dirtyMax;
     this.#reader.resized();
     this.#destager.resized();
-    const answer = this.#destager.drain();
-    const drained = isAsync(answer) ? await answer : answer;
-    if (drained.ok) await this.#pages.frames.whenGone();
-    return drained;
   }
 }
 
-function framesFor({ mode, memory }: CacheSettings): number {
-  if (mode === 'none') return 0;
+function framesFor(memory: number): number {
   const frames = framesWithin(memory);
-  assert(frames > 0, 'a cache has at least MEMORY_MIN bytes');
+  assert(frames > 0 || memory === 0, 'a cache has at least MEMORY_MIN bytes');
   return frames;
 }

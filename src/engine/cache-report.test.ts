@@ -17,7 +17,7 @@ async function opened() {
   const { device, cache } = await expectOk(
     openCachedStore({ disk, blockLength: BLOCK, writeCache: 'back', cacheMemory: MEMORY, clock }),
   );
-  return { disk, clock, device, cache: cache! };
+  return { disk, clock, device, cache };
 }
 
 const block = (value: number): Uint8Array[] => [new Uint8Array(BLOCK).fill(value)];

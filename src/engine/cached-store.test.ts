@@ -41,7 +41,7 @@ const block = (value: number): Uint8Array[] => [new Uint8Array(BLOCK).fill(value
 test('without memory the store answers for itself, in its own mode', async () => {
   for (const mode of ['through', 'back'] as const) {
     const { disk, store } = opened(mode, 0);
-    assert.deepEqual([store.cache, store.device.writeCache], [undefined, mode]);
+    assert.deepEqual([store.cache.mode, store.device.writeCache], ['none', mode]);
     await done(store.device.write(0, block(1), 'cached'));
     assert.equal(disk.durable[0], mode === 'through' ? 1 : 0);
     await store.letGo();
@@ -87,5 +87,5 @@ test('before a medium is opened anew it gets what only memory had, as far as it 
   assert.deepEqual([await firstByte(store, 0), await firstByte(store, 80)], [7, 7]);
   await done(store.device.write(80, block(3), 'cached'));
   await done(store.device.flush());
-  assert.deepEqual([disk.durable[80 * BLOCK], store.cache?.statistics.dirtyPages], [3, 0]);
+  assert.deepEqual([disk.durable[80 * BLOCK], store.cache.statistics.dirtyPages], [3, 0]);
 });

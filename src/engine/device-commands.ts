@@ -6,6 +6,7 @@
 import { fail, ok, type Result } from '../base/result.ts';
 import type { Uuid } from '../base/uuid.ts';
 import type { Clock } from '../ports/clock.ts';
+import { setCache } from './device-cache.ts';
 import { changeSettings, type SettingsChange, type SettingsChanged } from './device-settings.ts';
 import type { OpenDevice } from './devices.ts';
 import { extendDevice } from './extend.ts';
@@ -31,6 +32,8 @@ export type DeviceCommand =
   | { readonly kind: 'extend'; readonly bytes: number }
   /** `SettingsChanged`. */
   | { readonly kind: 'set'; readonly change: SettingsChange }
+  /** Bytes of memory for the cache of what this node has of it, 0 for none; done. Over a restart the supervisor keeps it. */
+  | { readonly kind: 'setCache'; readonly bytes: number }
   /** `Conflict`. */
   | { readonly kind: 'conflict' }
   /** `Resolved`; `keep` is the name of a node. */
@@ -71,6 +74,8 @@ export function runCommand(
       return named(context, extendDevice(opened.spec.name, opened, command.bytes));
     case 'set':
       return set(opened, command.change, context);
+    case 'setCache':
+      return setCache(opened, command.bytes);
     case 'mayLeave':
       return Promise.resolve(mayLeave(opened, context.cluster));
     case 'conflict':

@@ -41,7 +41,7 @@ export interface OpenDevice {
   readonly unit: LogicalUnit;
   /** What lies beneath, where that is this node's alone. */
   readonly store: GrowableDevice | undefined;
-  /** The cache of what this node has of it; undefined: there is none. */
+  /** The cache of what this node has of it; undefined: a disk in memory, which can have none. */
   readonly cache: Cache | undefined;
   /** This node's part in it, where partners have others. */
   readonly mirror: OpenMirror | undefined;
@@ -86,6 +86,7 @@ export async function openDevice(
     clock: ports.clock,
     crypto: ports.crypto,
     reservations: reservations.value,
+    isWriteCacheFixed: () => isUnprotected(spec, store.value.cache),
   });
   return ok({
     spec,
@@ -96,6 +97,11 @@ export async function openDevice(
     cache: store.value.cache,
     mirror: undefined,
   });
+}
+
+/** Initiators would have memory hold writes back that no power supply keeps. */
+function isUnprotected(spec: DeviceSpec, cache: Cache | undefined): boolean {
+  return spec.kind === 'file' && !spec.isPowerProtected && cache !== undefined && cache.mode !== 'none';
 }
 
 async function openMirrored(
@@ -195,6 +201,7 @@ async function openFile(
     blockLength: spec.blockLength,
     writeCache: spec.writeCache,
     cacheMemory: spec.cacheMemory,
+    isPowerProtected: spec.isPowerProtected,
     clock: ports.clock,
     // Whether holes can be made in a read-only file cannot be tried; the same disk must look the same either way.
     ...(spec.provisioning === 'thick' ? { thin: false } : spec.readOnly ? { thin: true } : {}),

@@ -26,7 +26,7 @@ import type { StartFault } from './messages.ts';
 import { CopyRecords } from './mirror/copy-records.ts';
 import { MirrorDevice } from './mirror/mirror-device.ts';
 import { type MirrorEvents, MirrorHost } from './mirror/mirror-host.ts';
-import type { ClusterSpec, FileDeviceSpec, MirrorDeviceSpec, WitnessSpec } from './spec.ts';
+import type { ClusterSpec, MediumSpec, MirrorDeviceSpec, WitnessSpec } from './spec.ts';
 
 export interface OpenedDisk {
   readonly disk: ReopenableDisk;
@@ -42,7 +42,7 @@ export interface MirrorsPorts {
   readonly trace: Trace;
   /** Opens, and where the specification says so creates, the file. */
   openDisk(
-    spec: FileDeviceSpec,
+    spec: MediumSpec,
     onProgress: (done: number, total: number) => void,
   ): Promise<Result<OpenedDisk, StartFault>>;
   /** The file with superblock and journal. */
@@ -88,7 +88,7 @@ export async function openMirror(
     clock: ports.clock,
     ...(spec.provisioning === 'thick' ? { thin: false } : {}),
   });
-  const { cache } = store.ok ? store.value : {};
+  const cache = store.ok ? store.value.cache : undefined;
   const close = async (): Promise<void> => {
     await cache?.abandon();
     await Promise.all([data.value.disk.close(), records.value.disk.close()]);

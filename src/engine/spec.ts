@@ -39,7 +39,12 @@ export interface FileDeviceSpec extends DeviceCommon {
   readonly length: number | undefined;
   /** Bytes of memory for its cache; 0: it has none. */
   readonly cacheMemory: number;
+  /** The administrator has confirmed an uninterruptible power supply: memory may hold writes back. */
+  readonly isPowerProtected: boolean;
 }
+
+/** What has to be opened for a device that lies in a file. */
+export type MediumSpec = Omit<FileDeviceSpec, 'cacheMemory' | 'isPowerProtected'>;
 
 export interface RamDeviceSpec extends DeviceCommon {
   readonly kind: 'ram';

@@ -113,6 +113,7 @@ export interface DeviceStatistics {
   readonly writes: number;
   readonly bytesRead: number;
   readonly bytesWritten: number;
+  /** Undefined: it has none at present. */
   readonly cache: CacheStatistics | undefined;
   readonly mirror: MirrorStatistics | undefined;
 }

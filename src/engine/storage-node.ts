@@ -290,7 +290,7 @@ function statisticsOf(
     writes: counts.writes,
     bytesRead: counts.blocksRead * geometry.blockLength,
     bytesWritten: counts.blocksWritten * geometry.blockLength,
-    cache: cache && cacheStatistics(cache, device.writeCache),
+    cache: cache && cache.mode !== 'none' ? cacheStatistics(cache, device.writeCache) : undefined,
     mirror: spec.kind === 'mirror' ? mirrorStatistics(spec, cluster!, mirror!.host) : undefined,
   };
 }

@@ -12,6 +12,7 @@ const FILE: DeviceSpec = {
   path: '/srv/mail.img',
   length: TIB,
   cacheMemory: 0,
+  isPowerProtected: false,
   blockLength: 512,
   physicalBlockExponent: undefined,
   provisioning: 'thin',

@@ -30,9 +30,13 @@ function onWriteCache({ name, kind, writeCache }: DeviceSpec): readonly string[]
 }
 
 function onCache(device: DeviceSpec): readonly string[] {
-  if (device.kind === 'ram' || device.cacheMemory === 0 || device.cacheMemory >= USEFUL_CACHE_BYTES_MIN)
-    return [];
+  return device.kind === 'ram' ? [] : cacheAdvice(device.name, device.cacheMemory);
+}
+
+/** `bytes`: of the cache of that device; 0: it has none. */
+export function cacheAdvice(name: string, bytes: number): readonly string[] {
+  if (bytes === 0 || bytes >= USEFUL_CACHE_BYTES_MIN) return [];
   return [
-    `Device ${device.name} has a cache of ${formatSize(device.cacheMemory)}: below ${formatSize(USEFUL_CACHE_BYTES_MIN)} it holds little of what is in use.`,
+    `Device ${name} has a cache of ${formatSize(bytes)}: below ${formatSize(USEFUL_CACHE_BYTES_MIN)} it holds little of what is in use.`,
   ];
 }

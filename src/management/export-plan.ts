@@ -93,6 +93,7 @@ export function planExport(
     engines: options.engines,
     keepAlive: DEFAULT_KEEP_ALIVE,
     cluster: undefined,
+    memory: context.memory,
     devices,
     witnessed: [],
     targets: [
@@ -144,6 +145,7 @@ function fileDevice(
     path: real,
     length: options.size,
     cacheMemory: options.cache ?? 0,
+    isPowerProtected: options.powerProtected === true,
     identity: identityOf([context.nodeId, real], undefined),
   });
 }

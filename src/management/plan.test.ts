@@ -14,6 +14,7 @@ function planOf(engines: number, targets: Readonly<Record<string, readonly strin
     engines,
     keepAlive: DEFAULT_KEEP_ALIVE,
     cluster: undefined,
+    memory: 2 ** 30,
     witnessed: [],
     devices: names.map((name) => ({
       kind: 'ram',

@@ -22,6 +22,8 @@ export interface NodePlan {
   readonly engines: number;
   readonly keepAlive: KeepAliveSpec;
   readonly cluster: ClusterPlan | undefined;
+  /** Bytes that all programs on this machine together may use. */
+  readonly memory: number;
   readonly devices: readonly DeviceSpec[];
   readonly witnessed: readonly WitnessSpec[];
   readonly targets: readonly TargetSpec[];

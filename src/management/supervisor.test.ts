@@ -104,6 +104,7 @@ function world(behave: (child: FakeChild, kind: string) => void, listen?: Listen
       router = options;
       return { halfOpen: 0, arrive: () => undefined, stop: () => steps.push('router stopped') };
     },
+    cacheRecord: undefined,
     onProgress: () => undefined,
     onWritingOut: (bytes) => steps.push(`${bytes} left`),
   });

@@ -8,14 +8,17 @@
 
 import type { LoginRouter, LoginRouterOptions } from '../engine/login-router.ts';
 import type { PartnerRouter, PartnerRouterOptions } from '../engine/partner-router.ts';
+import type { DeviceAnswer } from '../engine/device-commands.ts';
 import type { FromEngine, StartFault, ToEngine } from '../engine/messages.ts';
 import type { EngineSpec } from '../engine/spec.ts';
 import type { OnWritingOut } from '../engine/storage-node.ts';
 import { fail, ok, type Result } from '../base/result.ts';
 import type { Clock, Timer } from '../ports/clock.ts';
 import type { Arrival, Child, Listen, Listener, SpawnChild } from '../ports/process.ts';
+import type { RecordFile } from '../ports/record-file.ts';
 import type { Trace } from '../ports/trace.ts';
 import type { FromControl, ToControl } from './control/messages.ts';
+import { CacheSizes } from './cache-sizes.ts';
 import { CommandRelay } from './command-relay.ts';
 import { type Keeper, keep } from './keeper.ts';
 import { engineSpecs, type NodePlan } from './plan.ts';
@@ -39,6 +42,8 @@ export interface SupervisorOptions {
   readonly trace: Trace;
   readonly createRouter: (options: LoginRouterOptions) => LoginRouter;
   readonly createPartnerRouter: (options: PartnerRouterOptions) => PartnerRouter;
+  /** Where sizes of caches are kept that were set while the node ran; undefined: nowhere. */
+  readonly cacheRecord: RecordFile | undefined;
   /** A long step at the start, allocation of an image. */
   readonly onProgress: (device: string, done: number, total: number) => void;
   /** While the node stops: an engine's caches have so many bytes to write out, which takes about so many milliseconds. */
@@ -85,6 +90,7 @@ class NodeSupervisor implements Supervisor {
   #isStarted = false;
   #partnerRouter: PartnerRouter | undefined;
   #relay: CommandRelay | undefined;
+  readonly #cacheSizes: CacheSizes;
   #stopping: Promise<boolean> | undefined;
   /** Kills what does not stop. */
   #stopBound: Timer | undefined;
@@ -92,6 +98,8 @@ class NodeSupervisor implements Supervisor {
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
+    const { plan, cacheRecord: record, trace } = options;
+    this.#cacheSizes = new CacheSizes({ devices: plan.devices, memory: plan.memory, record, trace });
   }
 
   async start(): Promise<Result<Started, StartFault>> {
@@ -116,6 +124,7 @@ class NodeSupervisor implements Supervisor {
       if (!listener.ok) return fail(listener.fault);
       bound.push(listener.value);
     }
+    await this.#cacheSizes.load();
     const targets = plan.targets.map((target) => target.name);
     const specs = engineSpecs(plan, portals);
     this.#relay = new CommandRelay(specs, (engine) => {
@@ -215,9 +224,12 @@ class NodeSupervisor implements Supervisor {
 
   #command({ id, device, command }: Extract<FromControl, { kind: 'command' }>): void {
     const asking = this.#control?.child;
-    this.#relay!.ask(device, command, (answer) =>
-      asking?.send({ kind: 'answer', id, answer } satisfies ToControl),
-    );
+    const reply = (answer: DeviceAnswer): void =>
+      asking?.send({ kind: 'answer', id, answer } satisfies ToControl);
+    if (command.kind !== 'setCache') return this.#relay!.ask(device, command, reply);
+    const resize = (): Promise<DeviceAnswer> =>
+      new Promise((resolve) => this.#relay!.ask(device, command, resolve));
+    void this.#cacheSizes.change(device, command.bytes, resize).then(reply);
   }
 
   #slotOf(spec: EngineSpec): Slot {
@@ -249,7 +261,8 @@ class NodeSupervisor implements Supervisor {
       clock,
       trace,
       onStarted: (child, incarnation) => {
-        const start: ToEngine = { kind: 'start', spec: { ...slot.spec, incarnation } };
+        const devices = this.#cacheSizes.appliedTo(slot.spec.devices);
+        const start: ToEngine = { kind: 'start', spec: { ...slot.spec, incarnation, devices } };
         child.send(start);
       },
       onMessage: (message) => this.#fromEngine(slot, message as FromEngine, settle),

@@ -100,6 +100,8 @@ export interface LogicalUnit {
   readonly mode: ModeState;
   /** What WCE goes back to when the unit is reset. */
   readonly writeCacheDefault: WriteCache;
+  /** Whether initiators may not change WCE now; without it they always may. */
+  readonly isWriteCacheFixed: (() => boolean) | undefined;
   readonly taskSet: TaskSet;
   /** By which commands that take long give way to others; without it they do not. */
   readonly clock: Clock | undefined;
@@ -132,6 +134,7 @@ export interface LogicalUnitOptions {
   /** All ports active/optimized when not given. */
   readonly portGroups?: TargetPortGroupProvider;
   readonly availability?: () => Availability;
+  readonly isWriteCacheFixed?: () => boolean;
 }
 
 const NO_RESERVATIONS: Reservations = {
@@ -158,6 +161,7 @@ export function createLogicalUnit(options: LogicalUnitOptions): LogicalUnit {
     removable: options.removable ?? false,
     rotationRate: options.rotationRate ?? ROTATION_SOLID_STATE,
     writeCacheDefault: options.device.writeCache,
+    isWriteCacheFixed: options.isWriteCacheFixed,
     mode: { ...MODE_DEFAULTS },
     taskSet: createTaskSet(),
     clock,

@@ -16,7 +16,7 @@ export interface ModePage {
   /** As after a reset. */
   defaults(unit: LogicalUnit): Uint8Array;
   /** Bits that MODE SELECT may change, whole page, header zero; absent: none. */
-  readonly changeable?: Uint8Array;
+  changeable?(unit: LogicalUnit): Uint8Array;
   /** Puts a page into force that differs from the current one in changeable bits only. */
   apply?(unit: LogicalUnit, page: Uint8Array): MaybeAsync<Result<void, DeviceFault>>;
 }
@@ -45,6 +45,8 @@ const ERROR_RECOVERY: ModePage = {
 
 const WCE = 0x04;
 const CACHING_LENGTH = 20;
+const WCE_CHANGEABLE = masked(CACHING_LENGTH, { 2: WCE });
+const WCE_FIXED = masked(CACHING_LENGTH, {});
 
 function cachingPage(writeCache: 'back' | 'through'): Uint8Array {
   const page = page0(0x08, CACHING_LENGTH);
@@ -55,7 +57,7 @@ function cachingPage(writeCache: 'back' | 'through'): Uint8Array {
 const CACHING: ModePage = {
   code: 0x08,
   subpage: 0,
-  changeable: masked(CACHING_LENGTH, { 2: WCE }),
+  changeable: (unit) => (unit.isWriteCacheFixed?.() === true ? WCE_FIXED : WCE_CHANGEABLE),
   current: (unit) => cachingPage(unit.device.writeCache),
   defaults: (unit) => cachingPage(unit.writeCacheDefault),
   apply: (unit, page) => unit.device.setWriteCache((page[2]! & WCE) === 0 ? 'through' : 'back'),
@@ -67,6 +69,7 @@ const QUEUE_ALGORITHM_UNRESTRICTED = 0x10;
 const SWP = 0x08;
 const TAS = 0x40;
 const CONTROL_LENGTH = 12;
+const CONTROL_CHANGEABLE = masked(CONTROL_LENGTH, { 2: D_SENSE, 4: SWP, 5: TAS });
 
 /** TST 000b: one task set for all nexuses. QERR 00b: a CHECK CONDITION aborts nothing else. */
 function controlPage(mode: Readonly<ModeState>): Uint8Array {
@@ -83,7 +86,7 @@ function controlPage(mode: Readonly<ModeState>): Uint8Array {
 const CONTROL: ModePage = {
   code: 0x0a,
   subpage: 0,
-  changeable: masked(CONTROL_LENGTH, { 2: D_SENSE, 4: SWP, 5: TAS }),
+  changeable: () => CONTROL_CHANGEABLE,
   current: ({ mode }) => controlPage(mode),
   defaults: () => controlPage(MODE_DEFAULTS),
   apply({ mode }, page) {

@@ -102,11 +102,12 @@ function pageAt(list: Uint8Array, at: number): Result<ModePage, Fault> {
 /** PS, the page length and everything that is not changeable must be as they are. */
 function pageFault(page: ModePage, values: Uint8Array, unit: LogicalUnit, at: number): Fault | undefined {
   const current = page.current(unit);
+  const changeable = page.changeable?.(unit);
   const lengthEnd = page.subpage === 0 ? 2 : 4;
   for (let i = 0; i < lengthEnd; i += 1) if (values[i] !== current[i]) return invalidParameter(at + i);
   if (values.length < current.length) return { reason: 'parameterListLengthError' };
   for (let i = lengthEnd; i < current.length; i += 1) {
-    const fixed = (values[i]! ^ current[i]!) & ~(page.changeable?.[i] ?? 0);
+    const fixed = (values[i]! ^ current[i]!) & ~(changeable?.[i] ?? 0);
     if (fixed !== 0) return invalidParameter(at + i, 31 - Math.clz32(fixed));
   }
   return undefined;

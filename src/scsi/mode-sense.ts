@@ -70,7 +70,8 @@ function valuesOf(page: ModePage, unit: LogicalUnit, control: number): Uint8Arra
   if (control === PageControl.DEFAULT) return values;
   const headerLength = page.subpage === 0 ? 2 : 4;
   values.fill(0, headerLength);
-  if (page.changeable !== undefined) values.set(page.changeable.subarray(headerLength), headerLength);
+  const changeable = page.changeable?.(unit);
+  if (changeable !== undefined) values.set(changeable.subarray(headerLength), headerLength);
   return values;
 }
 

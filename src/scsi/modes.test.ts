@@ -118,6 +118,23 @@ describe('MODE SELECT', () => {
     assert.equal(own.device.writeCache, before);
   });
 
+  test('WCE that is not for initiators is shown as such, and refused as a field', async () => {
+    let isFixed = true;
+    const device = createRamStore({ blockLength: 512, blockCount: 1 << 20 });
+    const own = unitOver(device, { isWriteCacheFixed: () => isFixed });
+    const client = await readyClient(targetOver(own));
+    const before = device.writeCache;
+    assert.equal((await page(client, 8, 1))[2], 0);
+    const list = await changed(client, 8, { 2: before === 'back' ? 0 : 4 });
+    const refused = await select6(client, list);
+    assert.deepEqual([said(refused), pointed(refused)], ['5/26/00', 'list 6.2']);
+    assert.equal(device.writeCache, before);
+    isFixed = false;
+    assert.equal((await page(client, 8, 1))[2], 4);
+    assert.equal(said(await select6(client, list)), 'good');
+    assert.notEqual(device.writeCache, before);
+  });
+
   test('D_SENSE changes the format of sense data', async () => {
     const client = await readyClient(targetOver(unit()));
     assert.equal(said(await select6(client, await changed(client, 0x0a, { 2: 6 }))), 'good');

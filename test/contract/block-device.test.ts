@@ -52,8 +52,9 @@ for (const blockLength of [512, 4096] as const) {
   });
   // So small that most of the device has no place in it.
   for (const mode of ['back', 'through', 'none'] as const) {
+    const how = mode === 'none' ? { memory: 0 } : { mode, memory: MEMORY_MIN };
     const cached = (below: GrowableDevice): GrowableDevice =>
-      createCache({ below, clock: systemClock, mode, memory: MEMORY_MIN });
+      createCache({ below, clock: systemClock, ...how });
     blockDeviceContract({
       name: `cache (${mode}) over RAM, ${blockLength}`,
       blockLength,

@@ -75,8 +75,14 @@ export class WildDevice implements GrowableDevice {
     };
   }
 
-  setWriteCache(): Answer {
-    return Promise.resolve(DONE);
+  setWriteCache(mode: WriteCache): Answer {
+    const former = this.writeCache;
+    this.writeCache = mode;
+    if (mode === former || mode === 'back') return Promise.resolve(DONE);
+    return this.flush().then((flushed) => {
+      if (!flushed.ok) this.writeCache = former;
+      return flushed;
+    });
   }
 
   read(lba: number, blocks: number): Promise<Result<Loan, DeviceFault>> {
@@ -185,6 +191,7 @@ export class WildDevice implements GrowableDevice {
     check?: () => void,
   ): Answer {
     const { lba, blocks } = extents[0]!;
+    const isDurable = durability === 'durable' || this.writeCache === 'through';
     return new Promise((resolve) => {
       this.#call(`${name} ${lba}+${blocks}`, extents, (fails, some) => {
         check?.();
@@ -193,7 +200,7 @@ export class WildDevice implements GrowableDevice {
           for (let block = extent.lba; block < extent.lba + extent.blocks; block++) {
             if (fails && !some(block)) continue;
             this.#put(block, valueOf(block));
-            if (durability === 'durable' && !fails) this.#settle(block, this.#time);
+            if (isDurable && !fails) this.#settle(block, this.#time);
           }
         resolve(fails ? fail({ kind: 'mediumError', operation: 'write', lba, cause: 'as told' }) : DONE);
       });

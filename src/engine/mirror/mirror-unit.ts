@@ -76,6 +76,8 @@ export class MirrorUnit {
       reservations: this.#reservations,
       portGroups: () => this.#portGroups(),
       availability: () => this.#availability(),
+      // The policy is the device's, not one initiator's.
+      isWriteCacheFixed: () => true,
     });
     this.#reservations.begin(this.unit);
     this.#paths = [...new Set([...nodes, self])].toSorted((a, b) => a - b).map(unavailable);

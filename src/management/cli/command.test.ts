@@ -128,6 +128,8 @@ const refusals: readonly (readonly [title: string, args: readonly string[], stat
     ['a directory', ['export', '.'], 2, /is a directory/],
     ['a bad size', ['export', '--ram', '1Q'], 2, /'1Q' is invalid. write a number and K, M/],
     ['a size of no whole sectors', ['export', '--ram', '5000', ...PORTAL], 2, /no multiple of the sector/],
+    ['two kinds of settings', ['device', 'set', 'x', 'cache=2M', 'aside=none'], 2, /one after the other/],
+    ['no size of a cache', ['device', 'set', 'x', 'cache=2K'], 2, /the smallest cache has 1M/],
     ['no setting', ['device', 'set', 'disk1', 'colour=red'], 2, /write priority=NODE,…, write-policy=/],
     ['no share', ['device', 'set', 'disk1', 'full-resync-above=0'], 2, /full-resync-above=1 to 100/],
     [

@@ -2,7 +2,7 @@
 
 import { type Command, InvalidArgumentError } from 'commander';
 import type { SettingsChange } from '../../engine/device-settings.ts';
-import { size } from './options.ts';
+import { cacheSize, size } from './options.ts';
 
 /** Which node is asked, and how the answer is printed. */
 export interface Asking {
@@ -24,6 +24,8 @@ export interface DeviceActions {
   showConflict(device: string, options: Asking): Promise<void>;
   resolveConflict(device: string, options: Asking & Resolving): Promise<void>;
   setDevice(device: string, options: Asking & { readonly change: SettingsChange }): Promise<void>;
+  /** `cache`: bytes; 0: none. */
+  setCache(device: string, options: Asking & { readonly cache: number }): Promise<void>;
 }
 
 export function deviceCommands(program: Command, actions: DeviceActions): void {
@@ -79,19 +81,27 @@ function splitBrainCommands(device: Command, actions: DeviceActions): void {
 
 function setCommand(device: Command, actions: DeviceActions): void {
   asking(device.command('set'), 'disk1 priority=beta,alpha write-policy=through')
-    .summary('change settings of a mirrored device')
+    .summary('change settings of a device')
     .description(
       'Changes settings of a mirrored device while it is served, on all its nodes at once, and says what they were. A node that is away follows when it is back. ' +
-        'The configuration files say how a device begins; what is set here holds from then on, over restarts.',
+        'The configuration files say how a device begins; what is set here holds from then on, over restarts. ' +
+        "The cache of a device, mirrored or not, is each node's own: cache= changes that of the node that is asked, and stands alone.",
     )
     .argument('<DEVICE>', 'name of the device')
     .argument(
       '<SETTING...>',
-      'priority=NODE,… (who goes on alone, and which paths are preferred), write-policy=through or back, aside=NODE,… or none (whose paths are used last), full-resync-above=PERCENT (of the device: a copy that lacks more is compared as a whole)',
+      'priority=NODE,… (who goes on alone, and which paths are preferred), write-policy=through or back, aside=NODE,… or none (whose paths are used last), full-resync-above=PERCENT (of the device: a copy that lacks more is compared as a whole); or cache=SIZE or none (memory of this node)',
       setting,
     )
     .option('--power-protected', 'for write-policy=back: every node has an uninterruptible power supply')
-    .action((name: string, change: SettingsChange, options: SetFlags, command: Command) => {
+    .action((name: string, { cache, ...change }: Change, options: SetFlags, command: Command) => {
+      if (cache !== undefined) {
+        if (Object.keys(change).length > 0)
+          command.error(
+            'error: cache= is about one node, and the other settings are about all: change them one after the other',
+          );
+        return actions.setCache(name, { ...options, cache });
+      }
       if (change.writePolicy === 'back' && options.powerProtected !== true)
         command.error(
           'error: write-policy=back answers writes that only memory has: with an uninterruptible power supply on every node, confirm that by --power-protected',
@@ -102,7 +112,9 @@ function setCommand(device: Command, actions: DeviceActions): void {
 
 type SetFlags = Asking & { readonly powerProtected?: boolean };
 
-function setting(text: string, former: SettingsChange | undefined): SettingsChange {
+type Change = SettingsChange & { readonly cache?: number };
+
+function setting(text: string, former: Change | undefined): Change {
   const [name = '', value = ''] = text.split(/=(.*)/s);
   const names = value.split(',').filter(Boolean);
   if (name === 'priority' && names.length > 0) return { ...former, priority: names };
@@ -111,8 +123,9 @@ function setting(text: string, former: SettingsChange | undefined): SettingsChan
     return { ...former, writePolicy: value };
   if (name === 'full-resync-above' && /^[1-9]\d?%?$|^100%?$/.test(value))
     return { ...former, fullResyncAbove: Number.parseInt(value, 10) };
+  if (name === 'cache') return { ...former, cache: value === 'none' ? 0 : cacheSize(value) };
   throw new InvalidArgumentError(
-    'write priority=NODE,…, write-policy=through or back, aside=NODE,… or none, full-resync-above=1 to 100 (percent).',
+    'write priority=NODE,…, write-policy=through or back, aside=NODE,… or none, full-resync-above=1 to 100 (percent), or cache=SIZE or none.',
   );
 }
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { DeviceStatistics, MirrorStatistics, ReplicaStatistics } from '../../engine/statistics.ts';
-import { deviceDetails, deviceList, settingsText } from './devices.ts';
+import { cacheText, deviceDetails, deviceList, settingsText } from './devices.ts';
 
 const alpha: ReplicaStatistics = {
   node: 1,
@@ -111,6 +111,15 @@ test('why a copy takes no part stands beside it', () => {
     text,
     /^beta +away: nothing is heard of the node +unavailable +lacks up to 3 MiB, 18\.8 % of the device$/m,
   );
+});
+
+test('what became of a cache is told with what it was', () => {
+  const advice: string[] = [];
+  assert.equal(
+    cacheText('disk1', { before: 0, after: 2 ** 27, advice }),
+    'Device disk1: cache of this node is 128 MiB (was none)\n',
+  );
+  assert.equal(cacheText('disk1', { before: 0, after: 0, advice }), 'Device disk1: nothing to change\n');
 });
 
 test('of settings only what has changed is told', () => {

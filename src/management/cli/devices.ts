@@ -8,6 +8,7 @@ import type {
   ReplicaStatistics,
   ResyncStatistics,
 } from '../../engine/statistics.ts';
+import type { CacheChanged } from '../cache-sizes.ts';
 import { formatRate } from '../link-advice.ts';
 import { table } from './table.ts';
 
@@ -64,6 +65,14 @@ export function settingsText(device: string, { before, after }: SettingsChanged)
     ...told('full resync above', ({ fullResyncAbove }) => `${fullResyncAbove} %`),
   ];
   return linesOf(lines.length > 0 ? lines : [`Device ${device}: nothing to change`]);
+}
+
+/** What a change has made of the cache of one node. */
+export function cacheText(device: string, { before, after }: CacheChanged): string {
+  const [was, is] = [before, after].map((bytes) => (bytes === 0 ? 'none' : formatSize(bytes)));
+  return was === is
+    ? `Device ${device}: nothing to change\n`
+    : `Device ${device}: cache of this node is ${is} (was ${was})\n`;
 }
 
 const STATES: Readonly<Record<MirrorStatistics['condition']['word'], string>> = {

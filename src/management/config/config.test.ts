@@ -22,10 +22,11 @@ function planOf(text: string, directory = '/srv'): Result<NodePlan, readonly Con
     nodeId: 'node',
     startId: 'start',
     isVirtualMachine: false,
-    memory: 2 ** 34,
+    memory: MEMORY,
   });
 }
 
+const MEMORY = 2 ** 34;
 const DISK = '[[device]]\nname = "d"\nkind = "ram"\nsize = "1M"\n';
 const FILE = '[[device]]\nname = "f"\nkind = "file"\npath = "f.img"\n';
 const OPEN = 'allow = ["*"]\n';
@@ -199,6 +200,24 @@ test('a cache is part of the plan, and written back to only with protected power
     assert.ok(device?.kind === 'file');
     assert.deepEqual([device.cacheMemory, device.writeCache], [cacheMemory, writeCache]);
   }
+});
+
+test('caches that are to be as large as possible share what is left of the memory that caches may take', () => {
+  const fileOf = (name: string, cache: string): string =>
+    `${FILE.replace('"f"', `"${name}"`).replace(/path = "[^"]*"/, `path = "${name}.img"`)}cache = "${cache}"\n`;
+  const rest = `${PORTAL}[[target]]\nalias = "a"\nluns = [{ device = "a" }, { device = "b" }, { device = "c" }]\n${OPEN}`;
+  const sizesOf = (...caches: readonly string[]): number[] | string => {
+    const text = caches.map((cache, at) => fileOf('abc'[at]!, cache)).join('');
+    const plan = planOf(text + rest);
+    if (!plan.ok) return JSON.stringify(plan.fault);
+    return plan.value.devices.map((device) => (device.kind === 'ram' ? 0 : device.cacheMemory));
+  };
+  const all = Math.floor((MEMORY * 0.8) / 2 ** 20);
+  const half = Math.floor((MEMORY * 0.8 - 2 ** 27) / 2 / 2 ** 20);
+  assert.deepEqual(sizesOf('max', '1M', '1M'), [(all - 2) * 2 ** 20, 2 ** 20, 2 ** 20]);
+  assert.deepEqual(sizesOf('max', '128M', 'max'), [half * 2 ** 20, 2 ** 27, half * 2 ** 20]);
+  assert.match(sizesOf('max', `${all}M`, '1M') as string, /at most .* may be taken/);
+  for (const word of ['most', 'constructor']) assert.match(sizesOf(word, '1M', '1M') as string, /cache = /);
 });
 
 test('a device keeps its identity, and no two devices share one', () => {

@@ -7,7 +7,7 @@ import { readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { fail, ok, type Result } from '../../base/result.ts';
 import type { ChapSpec, Credentials, DeviceSpec, LunSpec, TargetSpec } from '../../engine/spec.ts';
-import { faultOfCaches } from '../cache-budget.ts';
+import { faultOfCaches, largestCache } from '../cache-budget.ts';
 import { type ClusterPlan, identityOf, type NodePlan, PORTAL_GROUP_TAG } from '../plan.ts';
 import { type ConfigFault, reasonOf } from './load.ts';
 import { hostName, nameFromAlias } from './names.ts';
@@ -20,6 +20,8 @@ import {
   witnessOf,
 } from './resolve-cluster.ts';
 import {
+  CACHE_AS_LARGE_AS_POSSIBLE,
+  CACHE_BYTES_MIN,
   type ConfigFile,
   type CredentialsTable,
   type DeviceTable,
@@ -58,7 +60,10 @@ export function resolveConfig(
     faults,
   );
   const witnessed = config.device.filter((table) => isWitnessed(table, node));
-  const served = config.device.filter((table) => !isWitnessed(table, node));
+  const served = sized(
+    config.device.filter((table) => !isWitnessed(table, node)),
+    options.memory,
+  );
   const isWitness = witnessed.length > 0 && served.length === 0;
   if (portals.length === 0 && !isWitness) {
     faults.push({ place: '', message: 'there is no [[portal]]: write one with address = "ADDRESS:3260"' });
@@ -94,10 +99,21 @@ export function resolveConfig(
       deadAfterSeconds: config.node.dead_after_seconds,
     },
     cluster,
+    memory: options.memory,
     devices,
     witnessed: witnesses,
     targets,
   });
+}
+
+/** With sizes for caches that are to be as large as possible: what is left, in equal parts. */
+function sized(tables: readonly DeviceTable[], memory: number): DeviceTable[] {
+  const taken = tables.map((table) => ({ bytes: table.kind === 'ram' ? table.size : table.cache }));
+  // Too much for a machine that has nothing left, which is then told.
+  const cache = Math.max(CACHE_BYTES_MIN, largestCache(taken, memory));
+  return tables.map((table) =>
+    table.kind !== 'ram' && table.cache === CACHE_AS_LARGE_AS_POSSIBLE ? { ...table, cache } : table,
+  );
 }
 
 function deviceOf(
@@ -126,6 +142,7 @@ function deviceOf(
     path: path.resolve(options.directory, table.path),
     length: table.size,
     cacheMemory: table.cache,
+    isPowerProtected: table.power_protected,
   };
 }
 

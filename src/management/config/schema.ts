@@ -31,11 +31,12 @@ const flag = z.boolean({ error: 'write true or false' });
 const oneOf = <const T extends readonly [string, ...string[]]>(values: T) =>
   z.enum(values, { error: `write one of ${values.map((value) => `"${value}"`).join(', ')}` });
 
-/** `smallest`: as people write it. */
-const sizeFrom = (bytesMin: number, smallest: string) =>
+/** `smallest`: as people write it. `words`: what may stand in place of a size. */
+const sizeFrom = (bytesMin: number, smallest: string, words: Readonly<Record<string, number>> = {}) =>
   z
     .union([z.string(), z.number()], { error: 'write a size such as "512M" or "10G"' })
     .transform((value, context) => {
+      if (Object.hasOwn(words, value)) return words[value]!;
       const bytes = parseSize(String(value));
       if (!bytes.ok) context.issues.push({ code: 'custom', message: bytes.fault.why, input: value });
       else if (bytes.value < bytesMin) {
@@ -101,9 +102,12 @@ const common = {
   serial: serial.optional(),
 };
 
+/** Of a cache: as much as there is. */
+export const CACHE_AS_LARGE_AS_POSSIBLE = Infinity;
+
 /** Of what lies on a medium. */
 const cached = {
-  cache: sizeFrom(CACHE_BYTES_MIN, '1M').default(0),
+  cache: sizeFrom(CACHE_BYTES_MIN, '1M', { max: CACHE_AS_LARGE_AS_POSSIBLE }).default(0),
   power_protected: flag.default(false),
 };
 

@@ -18,6 +18,7 @@ const command: z.ZodType<DeviceCommand> = z.discriminatedUnion('kind', [
       fullResyncAbove: z.number().exactOptional(),
     }),
   }),
+  z.object({ kind: z.literal('setCache'), bytes: z.number() }),
   z.object({ kind: z.literal('conflict') }),
   z.object({ kind: z.literal('resolve'), keep: z.string() }),
   z.object({ kind: z.literal('replica'), change: z.enum(['add', 'remove']), node: z.string() }),
