@@ -9,8 +9,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
-import { bootGuest } from './guest/guest.ts';
-import { guestLacks } from './guest/image.ts';
+import { bootGuest, guestLacks } from './guest/guest.ts';
 import { MULTIPATHD, PREPARE } from './guest/initiator.ts';
 import { createNetwork } from './guest/network.ts';
 import { lockstep } from './lockstep.ts';

@@ -5,9 +5,8 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import test from 'node:test';
-import { bootGuest } from './guest.ts';
-import type { Guest } from './guest.ts';
-import { guestImage, guestLacks } from './image.ts';
+import { bootGuest, type Guest, guestLacks } from './guest.ts';
+import { guestImage } from './image.ts';
 import { createNetwork } from './network.ts';
 
 test('a guest runs scripts and leaves nothing behind', async (t) => {
@@ -25,9 +24,7 @@ test('a guest runs scripts and leaves nothing behind', async (t) => {
     const processes = execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' });
     const namespaces = execFileSync('ip', ['netns'], { encoding: 'utf8' });
     const mine = (line: string): boolean => line.includes(`${namespace} `) || line === namespace;
-    const guests = processes
-      .split('\n')
-      .filter((line) => line.includes('uml_dir=') && line.includes(namespace));
+    const guests = processes.split('\n').filter((line) => line.includes(`${namespace}-guest-`));
     return [...guests, ...namespaces.split('\n').filter(mine)].join('\n');
   };
 

@@ -1,6 +1,6 @@
 /**
- * A real Linux kernel with open-iscsi in a process of its own (user-mode-linux): boots in about two seconds, needs no
- * virtualization, lives in a network namespace. Scripts run in it one at a time, as through ssh.
+ * A real Linux kernel with open-iscsi in a process of its own: boots in a few seconds, needs no virtualization, lives
+ * in a network namespace. Scripts run in it one at a time, as through ssh.
  *
  *   await using network = await createNetwork(1);
  *   await using guest = await bootGuest(network, { number: 1 });
@@ -11,12 +11,15 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess, ChildProcessByStdio } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { copyFile, mkdtemp, open, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
-import { guestImage, KERNEL, MODULES } from './image.ts';
+import { guestImage } from './image.ts';
+import type { Kernel } from './kernel.ts';
 import type { GuestNetwork } from './network.ts';
+import { USER_MODE } from './uml.ts';
 
 export interface Guest extends AsyncDisposable {
   /** Runs a bash script. Standard output and error come back together. A script over its time ends the guest. */
@@ -27,23 +30,35 @@ export interface Guest extends AsyncDisposable {
 
 type Machine = ChildProcessByStdio<Writable, Readable, null>;
 
-const MEMORY = '512M';
 const BOOT_LIMIT_MS = 120_000;
 const SCRIPT_LIMIT_MS = 60_000;
 const STOP_LIMIT_MS = 3_000;
 /** Ends a script's output; its status and a newline follow. */
 const END = '\x1e';
 
-export async function bootGuest(network: GuestNetwork, options: { readonly number: number }): Promise<Guest> {
+/** What this machine lacks to run guests; undefined when it has everything. */
+export function guestLacks(kernel = USER_MODE): string | undefined {
+  if (process.getuid?.() !== 0) return 'guests need root: network namespaces, tap devices, mmdebstrap';
+  if (!existsSync('/dev/net/tun')) return 'guests need /dev/net/tun';
+  return kernel.lacks();
+}
+
+interface GuestOptions {
+  /** Within its network, from 1. */
+  readonly number: number;
+  readonly kernel?: Kernel;
+}
+
+export async function bootGuest(network: GuestNetwork, options: GuestOptions): Promise<Guest> {
+  const { number, kernel = USER_MODE } = options;
   const image = await guestImage();
-  const ports = await network.attach(options.number);
+  const ports = await network.attach(number);
   const folder = await mkdtemp(join(tmpdir(), `${network.namespace}-guest-`));
   const addresses = ports.map(({ address }) => address).join(' ');
-  const settings = `NAME=guest${options.number} ADDRESSES="${addresses}" MODULES=${MODULES}\n`;
-  await writeFile(join(folder, 'settings'), settings);
+  const { words, settings } = await kernel.commandLine({ folder, image, ports });
+  await writeFile(join(folder, 'settings'), `NAME=guest${number} ADDRESSES="${addresses}" ${settings}\n`);
   await copyFile(join(import.meta.dirname, 'init.sh'), join(folder, 'init.sh'));
-  const interfaces = ports.map(({ tap }, index) => `vec${index}:transport=tap,ifname=${tap},depth=128,gro=1`);
-  const machine = await start(network, folder, [`ubd0=${folder}/disk,${image}`, ...interfaces]);
+  const machine = await start(network.inside(...words), folder);
   const replies = repliesOf(machine);
   const lost = async (what: string): Promise<Error> => {
     await stop(machine, folder);
@@ -79,14 +94,8 @@ export async function bootGuest(network: GuestNetwork, options: { readonly numbe
   };
 }
 
-async function start(network: GuestNetwork, folder: string, devices: readonly string[]): Promise<Machine> {
-  const words = [`mem=${MEMORY}`, ...devices, 'root=/dev/ubda', 'rw', 'noatime', 'init=/sbin/lockstep-first'];
-  const consoles = ['con=null', 'con0=fd:3,fd:3', 'con1=fd:0,fd:1', 'quiet', 'panic=-1'];
-  const place = [`HOST=${folder}`, `uml_dir=${folder}`, 'umid=guest'];
-  // A kernel that reboots or panics executes its argv[0] again: /bin/true makes that an end.
-  const disguised = ['bash', '-c', 'exec -a /bin/true "$0" "$@"', KERNEL, ...words, ...consoles, ...place];
-  const [command, ...rest] = network.inside(...disguised);
-  const log = await open(join(folder, 'console'), 'w');
+async function start([command, ...rest]: [string, ...string[]], folder: string): Promise<Machine> {
+  const log = await open(join(folder, 'console'), 'a');
   const stdio = ['pipe', 'pipe', log.fd, log.fd] as const; // the types know only the first three
   const machine = spawn(command, rest, { stdio: [...stdio], detached: true }) as ChildProcess as Machine;
   await once(machine, 'spawn');
@@ -162,7 +171,7 @@ async function processesOf(machine: Machine, folder: string): Promise<number[]> 
   for (const name of await readdir('/proc')) {
     if (!/^\d+$/.test(name)) continue;
     const words = await readFile(`/proc/${name}/cmdline`, 'utf8').catch(() => '');
-    if (words.includes(`uml_dir=${folder}`)) mine.push(Number(name));
+    if (words.includes(folder)) mine.push(Number(name));
   }
   return machine.exitCode === null && machine.pid !== undefined ? [machine.pid, ...mine] : mine;
 }

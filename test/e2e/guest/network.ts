@@ -24,6 +24,8 @@ export interface Network extends GuestNetwork, AsyncDisposable {
 
 export interface Port {
   readonly tap: string;
+  /** For the guest's end of the cable. */
+  readonly mac: string;
   /** With prefix length. */
   readonly address: string;
 }
@@ -39,9 +41,14 @@ export async function plugIn(
     const tap = `g${number}s${index}`;
     await command('ip', ['-n', namespace, 'tuntap', 'add', 'dev', tap, 'mode', 'tap']);
     await command('ip', ['-n', namespace, 'link', 'set', tap, 'master', bridge, 'up']);
-    ports.push({ tap, address });
+    const mac = `02:67:00:00:${hex(number)}:${hex(index)}`;
+    ports.push({ tap, mac, address });
   }
   return ports;
+}
+
+function hex(byte: number): string {
+  return byte.toString(16).padStart(2, '0');
 }
 
 let networks = 0;
