@@ -318,20 +318,12 @@ export class Journal {
     return this.#places.fileOf(partner).tidy(absent.map);
   }
 
-  /**
-   * Everything is flushed and no write is under way: makes every strategy's map durable and empties the log. Who is learning
-   * has part of what it lacked since the epoch `since`, and may lose what it has not flushed.
-   */
-  async stop(since?: (partner: number) => BaseEpoch): Promise<Result<void, GrowFault>> {
+  /** Everything is flushed and no write is under way: makes every strategy's map durable and empties the log. */
+  async stop(): Promise<Result<void, GrowFault>> {
     assert(this.#underWay === 0, 'no write is under way at a clean stop');
-    for (const [partner, { base, map }] of this.#absent) {
-      const learns = this.#learning.has(partner);
-      if (learns) {
-        this.#absent.set(partner, { base: since?.(partner) ?? base, map });
-        this.#unflushed.get(partner)?.copyTo(map);
-      }
+    for (const [partner, { map }] of this.#absent) {
       // oxlint-disable-next-line no-await-in-loop -- three partners at most
-      const kept = await (this.#strategy === 'ram' || learns
+      const kept = await (this.#strategy === 'ram'
         ? this.#keepMap(partner)
         : this.#places.fileOf(partner).commit(map));
       if (!kept.ok) return kept;

@@ -16,7 +16,7 @@ import { DONE, fail, type Result } from '../../base/result.ts';
 import type { Configuration } from '../../cluster/configuration.ts';
 import type { Standing } from '../../cluster/ports.ts';
 import type { Proposal } from '../../cluster/messages.ts';
-import type { BaseEpoch, Journal } from '../../journal/journal.ts';
+import type { Journal } from '../../journal/journal.ts';
 import type { Part } from '../../replication/mutation-log.ts';
 import type { WritePolicy } from '../../replication/ports.ts';
 import type { Replica } from '../../replication/replica.ts';
@@ -140,13 +140,9 @@ export class CopyAcceptance {
   /**
    * Writes everything out when nothing happens any more. Of what was `pending` others may have told their initiators that
    * it is everywhere: it is written, too, and the record says that there may be more here than elsewhere. Answers whether
-   * the next start may rely on it as stopped in order. `since`: by partner, the last epoch with it.
+   * the next start may rely on it as stopped in order.
    */
-  async stop(
-    pending: readonly Part[],
-    hasFailed: boolean,
-    since: (partner: number) => BaseEpoch,
-  ): Promise<boolean> {
+  async stop(pending: readonly Part[], hasFailed: boolean): Promise<boolean> {
     const { options, records, journal, replica } = this.#parts;
     const { store } = options;
     // Whatever has failed: what is in the cache has been acknowledged.
@@ -162,7 +158,7 @@ export class CopyAcceptance {
       await records.stop('writtenOut');
       return false;
     }
-    return (await journal.stop(since)).ok && (await records.stop()).ok;
+    return (await journal.stop()).ok && (await records.stop()).ok;
   }
 
   /**

@@ -127,11 +127,6 @@ class Copy {
     for (const partner of [SELF, ...partners]) this.journal.confirmUnflushed(partner);
   }
 
-  /** In order, as far as the journal is concerned. */
-  async stop(): Promise<boolean> {
-    return (await this.journal.stop((partner) => this.knowledge.since(partner, this.replica))).ok;
-  }
-
   /** The power goes and comes back. */
   afterOutage(strategy: JournalStrategy): Promise<Copy> {
     return Copy.open(
@@ -330,35 +325,6 @@ for (const strategy of ['ram', 'failure', 'continuous'] as const)
     assert.equal(told(again), 77);
     await leave(again, 42);
     assert.equal(told(again), 77);
-  });
-
-for (const strategy of ['ram', 'failure', 'continuous'] as const)
-  test(`${strategy}: after an orderly stop a learner is known as it was: its disk may be an old one, or lack its cache`, async () => {
-    const copy = await (await Copy.open(strategy)).start();
-    const tell = async (configuration: Configuration): Promise<void> => {
-      const { handover } = copy;
-      const news = { self: 1, nodes: [1, 2], hasStarted: true, configuration, handover };
-      assert.ok(await tellJournal(copy.journal, news));
-      await copy.accept(configuration);
-    };
-    copy.replica.recorded.set(2, 77);
-    await tell(of(26, [1, 3]));
-    for (const chunk of [3, 4]) await copy.write(chunk);
-    await tell(of(42, [1, 3], [2]));
-    const bring = (chunk: number): void => {
-      copy.journal.mapOf(2)!.clear(chunk);
-      copy.journal.brought(2, chunk * PER_CHUNK, 1);
-    };
-    bring(3);
-    copy.flushed(2, 3);
-    copy.replica.recorded.set(2, 90);
-    bring(4);
-    await copy.write(5);
-    const known = { base: 42, chunks: [4, 5] };
-    assert.deepEqual(copy.of(2), known);
-    assert.ok((await copy.stop()) && (await copy.records.stop()).ok);
-    const again = await copy.afterOutage(strategy);
-    assert.deepEqual([again.of(2), again.handover.differences.get(2)!.sequence], [known, 90]);
   });
 
 test('a map of another epoch proves nothing', async () => {

@@ -8,13 +8,7 @@ import type { Uuid } from '../../base/uuid.ts';
 import { includes } from '../../cluster/configuration.ts';
 import { EXTENT_LENGTH } from '../../journal/activity-log.ts';
 import { CHUNK_LENGTH, DirtyMap } from '../../journal/dirty-map.ts';
-import {
-  type BaseEpoch,
-  type FoundRecords,
-  type Journal,
-  type JournalOptions,
-  recoveredMap,
-} from '../../journal/journal.ts';
+import { type FoundRecords, type Journal, type JournalOptions, recoveredMap } from '../../journal/journal.ts';
 import type { Ending } from '../../journal/recovery.ts';
 import type { Part } from '../../replication/mutation-log.ts';
 import type { Replica } from '../../replication/replica.ts';
@@ -47,7 +41,8 @@ export class CopyKnowledge {
     const differences = new Map<number, Difference>();
     for (const node of replicas()) {
       if (node === self) continue;
-      differences.set(node, hasStarted ? this.#running(node, replica) : this.#recovered(node));
+      const recorded = replica.recorded.get(node) ?? 0;
+      differences.set(node, hasStarted ? this.#running(node, recorded) : this.#recovered(node));
     }
     return {
       lamport: replica.lamport,
@@ -61,27 +56,18 @@ export class CopyKnowledge {
     };
   }
 
-  /**
-   * While this process runs: the last epoch in which this copy was with the other one, as a member or while that one learned,
-   * and the records that it told then.
-   */
-  since(node: number, replica: Replica): BaseEpoch {
-    const { self, journal, records } = this.#options;
+  #running(node: number, recorded: number): Difference {
+    const { journal, records } = this.#options;
     const { accepted } = records.standing;
-    const absent = journal.absentPartners().get(node);
-    const isTogether = includes(accepted, self) && includes(accepted, node);
-    if (absent !== undefined && !isTogether) return absent.base;
-    return { ...this.#here(), recorded: replica.recorded.get(node) ?? 0 };
-  }
-
-  #running(node: number, replica: Replica): Difference {
-    const { journal } = this.#options;
     const map = this.#emptyMap();
     const absent = journal.absentPartners().get(node);
     if (absent !== undefined) map.union(absent.map);
     journal.unflushedOf(node, map);
-    const { term, id, recorded = 0 } = this.since(node, replica);
-    return { base: { term, id }, map, sequence: recorded, full: undefined, ifStopped: false };
+    const isTogether = includes(accepted, this.#options.self) && includes(accepted, node);
+    const since =
+      absent === undefined || isTogether ? { ...this.#here(), recorded } : { recorded: 0, ...absent.base };
+    const base = { term: since.term, id: since.id };
+    return { base, map, sequence: since.recorded, full: undefined, ifStopped: false };
   }
 
   /** After a restart: what the records on disk prove. */

@@ -263,8 +263,7 @@ export class MirrorNode {
     this.#isOver = true;
     // Nothing has begun since the last stop: its records still say what they said.
     if (!this.#acceptance.hasStarted) return this.#records.shutdown === 'inOrder';
-    const since = (partner: number) => this.#knowledge.since(partner, this.replica);
-    return this.#acceptance.stop(pending, this.membership.hasFailed, since);
+    return this.#acceptance.stop(pending, this.membership.hasFailed);
   }
 
   /**
