@@ -62,6 +62,20 @@ test('who measures a link is answered by the first engine, whatever device is na
   );
 });
 
+test('a question about a device that no engine has is answered by the first one: that it is not there', () => {
+  const { handed, refused, router } = setUp();
+  for (const device of [DEVICE, '0'.repeat(32)]) {
+    const peer = newPeer();
+    router.arrive(peer);
+    peer.receive(encodePreamble({ kind: 'command', device, link: 1 }));
+  }
+  assert.deepEqual(
+    handed.map(({ engine }) => engine),
+    [1, 0],
+  );
+  assert.deepEqual(refused, []);
+});
+
 test('a preamble in any pieces leads to the engine, with all that came behind it', () => {
   const bytes = Uint8Array.of(...encodePreamble({ kind: 'heartbeat', device: DEVICE, link: 3 }), 22, 3, 1);
   for (const step of [1, 10, 24, 27]) {

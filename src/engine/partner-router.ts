@@ -59,7 +59,11 @@ export function createPartnerRouter(options: PartnerRouterOptions): PartnerRoute
         const engine = preamble.ok ? engineOf(preamble.value) : undefined;
         if (engine === undefined) {
           waiting.forget(entry);
-          trace('warn', 'partner.arrival.refused', { source: arrival.remoteAddress, ...why(preamble) });
+          // A partner looks for a copy that it does not know of.
+          trace(preamble.ok ? 'debug' : 'warn', 'partner.arrival.refused', {
+            source: arrival.remoteAddress,
+            ...why(preamble),
+          });
           arrival.drop();
           return false;
         }

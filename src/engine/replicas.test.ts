@@ -27,6 +27,7 @@ class Stage {
   witness: number | undefined;
   serves = true;
   room: string | undefined;
+  now = 0;
   core: Result<void, string> = DONE;
   /** What partners answer; who has none is away. */
   answers: Record<number, Result<unknown, string>> = { [BETA]: DONE, [GAMMA]: DONE, [DELTA]: DONE };
@@ -61,6 +62,13 @@ class Stage {
         nodeName: 'alpha',
         node: ALPHA,
         partners: ['beta', 'gamma', 'delta', 'epsilon'].map((name, index) => ({ name, node: index + 2 })),
+      },
+      clock: {
+        now: () => this.now,
+        after: (ms: number, run: () => void) => {
+          this.now += ms;
+          setImmediate(run);
+        },
       },
       askPartner: (node: number, _device: string, request: PartnerRequest) => {
         this.asked.push({ node, request });
@@ -155,6 +163,17 @@ test('who does not serve asks the others, and the first that serves does it', as
     ),
   );
   assert.deepEqual(stage.changed, []);
+  assert.ok(stage.now > 10_000, 'somebody may come to serve it');
+});
+
+test('where nobody serves for a moment it is waited for', async () => {
+  const stage = new Stage();
+  stage.serves = false;
+  stage.answers = {};
+  const removed = stage.change('remove', 'beta');
+  setImmediate(() => (stage.serves = true));
+  assert.deepEqual(await removed, DONE);
+  assert.deepEqual(stage.changed, ['remove 2']);
 });
 
 test('a node answers another one as the one that it is', async () => {

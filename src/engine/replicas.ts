@@ -12,6 +12,7 @@
 import { DONE, fail, ok, type Result } from '../base/result.ts';
 import { MEMBERS_MAX } from '../cluster/fields.ts';
 import { witnessOf } from '../cluster/configuration.ts';
+import type { Clock } from '../ports/clock.ts';
 import type { CommandContext, DeviceAnswer, DeviceCommand } from './device-commands.ts';
 import type { OpenDevice } from './devices.ts';
 import type { MirrorHost } from './mirror/mirror-host.ts';
@@ -49,7 +50,12 @@ interface Place {
   readonly host: MirrorHost;
   readonly cluster: ClusterSpec;
   readonly askPartner: CommandContext['askPartner'];
+  readonly clock: Clock;
 }
+
+/** A change of configuration takes a second or two, in which nobody serves. */
+const SERVED_MS_MAX = 10_000;
+const LOOK_MS = 500;
 
 /** Nodes that have a copy or are to get one, as this node knows; before anything is known, as the device was made. */
 export function replicasOf({ spec, mirror }: Pick<OpenDevice, 'spec' | 'mirror'>): readonly number[] {
@@ -101,9 +107,12 @@ export async function answerForReplica(
   }
 }
 
-function placeOf({ spec, mirror }: OpenDevice, { cluster, askPartner }: CommandContext): Place | undefined {
+function placeOf(
+  { spec, mirror }: OpenDevice,
+  { cluster, askPartner, clock }: CommandContext,
+): Place | undefined {
   if (spec.kind !== 'mirror' || mirror === undefined || cluster === undefined) return undefined;
-  return { spec, host: mirror.host, cluster, askPartner };
+  return { spec, host: mirror.host, cluster, askPartner, clock };
 }
 
 /** At the first node that serves the device; else a clause. */
@@ -112,17 +121,30 @@ async function changeSomewhere(
   change: ReplicaChange,
   node: number,
 ): Promise<string | undefined> {
+  const { clock } = place;
+  const until = clock.now() + SERVED_MS_MAX;
+  for (;;) {
+    // oxlint-disable-next-line no-await-in-loop -- until somebody serves
+    const { serves, why } = await tryEverywhere(place, change, node);
+    if (serves) return why;
+    if (clock.now() > until) return 'no node that is reached serves it now: try again later';
+    // oxlint-disable-next-line no-await-in-loop
+    await new Promise<void>((resolve) => clock.after(LOOK_MS, () => resolve()));
+  }
+}
+
+async function tryEverywhere(place: Place, change: ReplicaChange, node: number): Promise<ReplicaAnswer> {
   const { spec, host, cluster, askPartner } = place;
   const own = host.node;
-  if (own?.membership.mayServe() === true) return changeHere(place, own, { change, node });
+  if (own?.membership.mayServe() === true)
+    return { serves: true, why: await changeHere(place, own, { change, node }) };
   // Who has no copy may have heard of others long ago.
   for (const partner of cluster.partners) {
     // oxlint-disable-next-line no-await-in-loop -- the first that serves does it
     const answer = await askPartner(partner.node, spec.id, { kind: 'changeReplica', change, node });
-    const { serves, why } = (answer.ok ? answer.value : { serves: false }) as ReplicaAnswer;
-    if (serves) return why;
+    if (answer.ok && (answer.value as ReplicaAnswer).serves) return answer.value as ReplicaAnswer;
   }
-  return 'no node that is reached serves it now: try again later';
+  return { serves: false };
 }
 
 /** This node serves the device. Undefined: done; else a clause. */

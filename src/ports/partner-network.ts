@@ -50,7 +50,7 @@ export interface NetworkHandlers {
   /** A partner has connected over this link. Undefined refuses. */
   onConnection(link: PartnerLink, connection: PartnerConnection): ConnectionHandlers | undefined;
   onDatagram(link: PartnerLink, datagram: Uint8Array): void;
-  /** The device has to do with this partner now: else its links are not kept up from this side. Undefined: with all. */
+  /** The device has to do with this partner: else it is seldom looked whether it is there. Undefined: with all. */
   isWanted?(partner: number): boolean;
 }
 

@@ -52,8 +52,8 @@ export interface NodeNetworkOptions {
 const DATAGRAM_CONNECT_MS = 2000;
 const DATAGRAM_RETRY_MS_MIN = 100;
 const DATAGRAM_RETRY_MS_MAX = 1000;
-/** When it is asked again whether a partner is wanted now. */
-const LOOK_MS = 1000;
+/** … to a partner that is not wanted. */
+const UNWANTED_RETRY_MS = 5000;
 /** Connections that have not proven anything yet. */
 const UNPROVEN_MAX = 256;
 const TELL_AGAIN_MS = 60_000;
@@ -195,7 +195,8 @@ export class NodeNetwork implements PartnerNetwork {
       raw.write(encodePreamble({ kind, device, link: number }));
       void proof.connect(raw, nameOf.get(partner)!).then((proven) => {
         if (proven.ok) return done(proven);
-        this.#refused(proven.fault, { partner, link: way });
+        if (this.#isWanted(partner) || proven.fault.why !== 'failed')
+          this.#refused(proven.fault, { partner, link: way });
         return done({ ok: false, fault: `${proven.fault.why}: ${proven.fault.detail}` });
       });
     });
@@ -223,6 +224,10 @@ export class NodeNetwork implements PartnerNetwork {
 
   // ── Datagrams ──
 
+  #isWanted(partner: number): boolean {
+    return this.#handlers?.isWanted?.(partner) ?? true;
+  }
+
   #newPath(link: LinkAddresses): Path {
     const path: Path = {
       link,
@@ -246,8 +251,6 @@ export class NodeNetwork implements PartnerNetwork {
   #keepUp(path: Path): void {
     const { self, clock } = this.#options;
     if (this.#isOver || self > path.link.partner || path.datagrams.isOpen) return;
-    if (this.#handlers?.isWanted?.(path.link.partner) === false)
-      return void clock.after(LOOK_MS, () => this.#keepUp(path));
     let isSettled = false;
     const raw = this.#dial(path.link, 'heartbeat', (proven) => {
       isSettled = true;
@@ -264,7 +267,8 @@ export class NodeNetwork implements PartnerNetwork {
   #keepUpLater(path: Path): void {
     const { self, clock } = this.#options;
     if (this.#isOver || self > path.link.partner) return;
-    clock.after(path.delayMs, () => this.#keepUp(path));
+    const delayMs = this.#isWanted(path.link.partner) ? path.delayMs : UNWANTED_RETRY_MS;
+    clock.after(delayMs, () => this.#keepUp(path));
     path.delayMs = Math.min(2 * path.delayMs, DATAGRAM_RETRY_MS_MAX);
   }
 }

@@ -141,7 +141,7 @@ export class MirrorHost {
     return node.grow(bytes / blockLength);
   }
 
-  /** This node is to get a copy: links to it are kept up from now on. */
+  /** This node is to get a copy: it is looked for from now on. */
   meet(node: number): void {
     this.#candidates.add(node);
   }
@@ -245,12 +245,13 @@ export class MirrorHost {
     this.#options.ports.events.detached();
   }
 
-  /** Whoever has no copy does not know who has one now. */
-  #isWanted({ membership }: MirrorNode, partner: number): boolean {
+  /** Whoever has no copy does not know who has one now, and who had one must hear soon that it has it no more. */
+  #isWanted(node: MirrorNode, partner: number): boolean {
+    const { role, site, made } = node.membership;
     return (
-      membership.role === 'removed' ||
-      votersOf(membership.site).includes(partner) ||
-      this.#candidates.has(partner)
+      role === 'removed' ||
+      [...votersOf(site), ...made.nodes, ...this.#candidates].includes(partner) ||
+      node.wasMember(partner)
     );
   }
 

@@ -212,6 +212,11 @@ export class MirrorNode {
     return this.#growth.makeRoom(blockCount, partners);
   }
 
+  /** The node had everything once, as far as the history goes. */
+  wasMember(node: number): boolean {
+    return this.#records.history.some(({ members }) => members.includes(node));
+  }
+
   /** An administrator gives another node a copy (`ReplicaChanges.add`). */
   addReplica(node: number): Promise<Result<void, string>> {
     return this.#replicaChanges.add(node);

@@ -253,6 +253,28 @@ test('a node whose copy is not open tells of its own paths only that they are un
   assert.equal(await stage.run(1, READ), 'good');
 });
 
+test('a node that has no copy any more tells of its own paths, as unavailable, and the others do not', async () => {
+  const stage = await begun();
+  let isDone = false;
+  void stage.nodes
+    .get(2)!
+    .node.removeReplica(1)
+    .then(({ ok }) => (isDone = ok));
+  await stage.until(() => isDone && stage.nodes.get(1)!.node.state.role === 'removed');
+  const groupsAt = (node: number): readonly (readonly [number, number])[] =>
+    unitOf(stage, node)
+      .portGroups(unitOf(stage, node))
+      .groups.map(({ group, state }) => [group, state] as const);
+  const others = [
+    [2, 0],
+    [3, 0],
+  ];
+  assert.deepEqual(groupsAt(1), [[1, 3], ...others]);
+  assert.deepEqual(groupsAt(2), others);
+  await stage.attentions(1);
+  assert.equal(await stage.run(1, READ), '2/04/0c');
+});
+
 test('the device grows: its initiators hear it once through each node, and reach its new blocks through all', async () => {
   const stage = new Stage();
   await stage.begin();

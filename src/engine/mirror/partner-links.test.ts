@@ -53,6 +53,7 @@ class Site {
   readonly received: ChannelMessage[][] = [[], []];
   readonly datagrams: { from: number; message: Datagram; on: LinkKind }[] = [];
   readonly events: { event: string; fields: Readonly<Record<string, unknown>> }[] = [];
+  readonly unwanted = new Set<number>();
 
   constructor(kinds: readonly LinkKind[], sides: readonly (0 | 1)[] = [0, 1]) {
     this.network = new MemoryNetwork(kinds);
@@ -69,6 +70,7 @@ class Site {
       clock: this.clock,
       trace: (_level, event, fields = {}) => this.events.push({ event, fields }),
       createWire: () => wireOf(side + 1),
+      isWanted: (partner) => !this.unwanted.has(partner),
       events: {
         onMessage: (_from, message) => this.received[side]!.push(message),
         onDatagram: (from, message, on, answer) => {
@@ -124,6 +126,21 @@ test('a broken connection is made anew, soon at first and then less often; what 
   }
   network.settle();
   assert.deepEqual(site.received[1], [clockMessage(1), clockMessage(2)]);
+});
+
+test('a partner that the device has nothing to do with is seldom looked for', () => {
+  const site = new Site(['sync']);
+  const { network, clock, unwanted } = site;
+  unwanted.add(2);
+  network.open[0]!.break();
+  clock.advance(4999);
+  assert.equal(network.connections.length, 1);
+  clock.advance(1);
+  assert.equal(network.connections.length, 2);
+  unwanted.clear();
+  network.connections.at(-1)!.break();
+  clock.advance(1000);
+  assert.equal(network.connections.length, 3);
 });
 
 test('an attempt that nobody answers is given up', () => {

@@ -33,7 +33,7 @@ export interface PartnerLinksOptions {
   readonly trace: Trace;
   /** Another one for each partner. */
   createWire(): PartnerWire;
-  /** The device has to do with this partner now; undefined: with all. */
+  /** The device has to do with this partner; undefined: with all. */
   readonly isWanted?: (partner: number) => boolean;
   readonly events: PartnerEvents;
 }
@@ -82,6 +82,8 @@ interface Way {
 
 const RECONNECT_MS_MIN = 100;
 const RECONNECT_MS_MAX = 1000;
+/** It may have lost its copy while it was away, and must hear of that. */
+const UNWANTED_MS = 5000;
 /** A machine that lost its power never answers. */
 const CONNECT_MS = 2000;
 /** The other side connects again only when its end is over; it may have been quicker to notice. */
@@ -197,7 +199,6 @@ export class PartnerLinks {
 
   #connect(way: Way): void {
     if (this.#isOver || !this.#connects(way) || way.connections.length > 0) return;
-    if (!this.#isWanted(way.link.partner)) return this.#connectLater(way);
     const { network, clock } = this.#options;
     const connection = this.#newConnection(way);
     connection.over(network.connect(way.link, connection));
@@ -252,7 +253,8 @@ export class PartnerLinks {
     if (this.#isOver || !this.#connects(way)) return;
     const { clock } = this.#options;
     way.retry?.cancel();
-    const delayMs = Math.max(way.delayMs, way.pausedUntil - clock.now());
+    const usualMs = this.#isWanted(way.link.partner) ? way.delayMs : UNWANTED_MS;
+    const delayMs = Math.max(usualMs, way.pausedUntil - clock.now());
     way.delayMs = Math.min(2 * way.delayMs, RECONNECT_MS_MAX);
     way.retry = clock.after(delayMs, () => this.#connect(way));
   }
