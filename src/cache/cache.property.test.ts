@@ -111,7 +111,7 @@ class Run {
   #start(): Cache {
     this.#begin();
     const memory = [LARGE, SMALL, 0][this.#life % 3]!;
-    void this.#device.setWriteCache(memory === 0 ? this.#mode : 'back');
+    this.#device.writeCache = memory === 0 ? this.#mode : 'back';
     return createCache({
       below: this.#device,
       clock: this.#clock,

@@ -373,6 +373,34 @@ test('a cache that comes and goes answers writes as before, and the device benea
   }
 });
 
+test('without memory, too, through is answered when all that was called before is durable', async () => {
+  const b = bench('back', 0);
+  const early = write(b, 0, 1, 1);
+  const first = track(b.cache.setWriteCache('through'));
+  await turn();
+  // The flush of the first does not cover the write, which ends later.
+  b.device.end('flush');
+  b.device.end('write 0+1');
+  await turn();
+  const second = track(b.cache.setWriteCache('through'));
+  await endAll(b);
+  assert.ok(early.result?.ok && first.result?.ok && second.result?.ok);
+  assert.equal(b.device.crash(() => 0)[0], 1);
+});
+
+test('without memory, too, who was promised through gets it, though he waits and the mode changes', async () => {
+  const b = bench('through');
+  const gone = track(b.cache.resize(0));
+  await endAll(b);
+  assert.ok(gone.result?.ok && b.cache.writeCache === 'through');
+  write(b, 0, 1, 1);
+  const waiting = write(b, 0, 1, 2);
+  assert.ok((await b.cache.setWriteCache('back')).ok);
+  await endAll(b);
+  assert.ok(waiting.result?.ok);
+  assert.equal(b.device.crash(() => 0)[0], 2);
+});
+
 test('a cache that cannot be written out becomes neither smaller nor none, and loses nothing', async () => {
   for (const memory of [MEMORY_MIN, 0]) {
     const b = bench('back', 2 * MIB);
@@ -391,26 +419,6 @@ test('a cache that cannot be written out becomes neither smaller nor none, and l
     assert.ok(again.result?.ok && b.cache.statistics.memory <= memory);
     for (let page = 0; page < 100; page++) assert.equal(b.device.now[page * 2 * PAGE], page + 1);
   }
-});
-
-test('without a power supply that lasts memory never holds a write back, whoever asks for it', async () => {
-  const device = new WildDevice(new Uint32Array(BLOCKS));
-  const cache = createCache({
-    below: device,
-    clock: new ManualClock(),
-    memory: MIB,
-    isPowerProtected: false,
-  });
-  assert.equal((await cache.setWriteCache('back')).ok, false);
-  assert.equal(cache.writeCache, 'through');
-  const b: Bench = { device, clock: new ManualClock(), cache, names: () => [] };
-  const gone = track(cache.resize(0));
-  await endAll(b);
-  assert.ok(gone.result?.ok);
-  // What the device beneath holds back is its own affair.
-  assert.ok((await cache.setWriteCache('back')).ok);
-  assert.equal((await cache.resize(MIB)).ok, false);
-  assert.deepEqual([cache.mode, cache.writeCache], ['none', 'back']);
 });
 
 test('a scan does not push out what is asked for again and again', async () => {

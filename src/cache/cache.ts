@@ -172,9 +172,7 @@ class RamCache implements Cache {
   }
 
   setWriteCache(mode: WriteCache): Answer {
-    return this.#inTurn(async () =>
-      this.#mode === 'none' ? this.#below.setWriteCache(mode) : this.#change(mode),
-    );
+    return this.#inTurn(() => (this.#mode === 'none' ? this.#changeBelow(mode) : this.#change(mode)));
   }
 
   resize(memory: number): Promise<Result<void, DeviceFault>> {
@@ -335,7 +333,7 @@ class RamCache implements Cache {
   /** What a change has to be when it is answered. Whoever calls while the mode is `through` gets that, whatever the mode
    *  is when his turn comes. */
   #promised(durability: Durability): Durability {
-    return this.#mode === 'through' ? 'durable' : durability;
+    return this.writeCache === 'through' ? 'durable' : durability;
   }
 
   #isForMemory(pages: number, durability: Durability): boolean {
@@ -447,17 +445,30 @@ class RamCache implements Cache {
     return changed;
   }
 
+  async #changeBelow(mode: WriteCache): Promise<Result<void, DeviceFault>> {
+    const former = this.writeCache;
+    const changed = await this.#below.setWriteCache(mode);
+    if (!changed.ok || mode === 'back') return changed;
+    const flushed = await this.#settle();
+    if (!flushed.ok) await this.#below.setWriteCache(former);
+    return flushed;
+  }
+
   async #change(mode: CacheMode): Promise<Result<void, DeviceFault>> {
     if (mode === 'back' && !this.#isPowerProtected) return UNPROTECTED;
     const former = this.#mode;
     this.#mode = mode;
     if (mode === former || mode === 'back' || (mode === 'none' && former === 'through')) return DONE;
-    // What was called before, and may still become dirty or be answered before it is durable.
-    const held = await this.#changes.hold(0, Number.MAX_SAFE_INTEGER, 'exclusive');
-    held.release();
-    const flushed = await this.flush();
+    const flushed = await this.#settle();
     if (!flushed.ok) this.#mode = former;
     return flushed;
+  }
+
+  /** Flushes with what was called before, and may still become dirty or be answered before it is durable. */
+  async #settle(): Promise<Result<void, DeviceFault>> {
+    const held = await this.#changes.hold(0, Number.MAX_SAFE_INTEGER, 'exclusive');
+    held.release();
+    return this.flush();
   }
 
   async #resize(frames: number): Promise<Result<void, DeviceFault>> {

@@ -89,3 +89,16 @@ test('before a medium is opened anew it gets what only memory had, as far as it 
   await done(store.device.flush());
   assert.deepEqual([disk.durable[80 * BLOCK], store.cache.statistics.dirtyPages], [3, 0]);
 });
+
+test('without a power supply that lasts memory never holds a write back, whoever asks for it', async () => {
+  const disk = new MemoryDisk(2 ** 20);
+  const common = { disk, blockLength: BLOCK, clock: new ManualClock(), isPowerProtected: false } as const;
+  const { cache } = await done(openCachedStore({ ...common, writeCache: 'through', cacheMemory: MEMORY }));
+  assert.equal((await cache.setWriteCache('back')).ok, false);
+  assert.equal(cache.writeCache, 'through');
+  await done(cache.resize(0));
+  // What the store holds back is its own affair.
+  await done(cache.setWriteCache('back'));
+  assert.equal((await cache.resize(MEMORY)).ok, false);
+  assert.deepEqual([cache.mode, cache.writeCache], ['none', 'back']);
+});
