@@ -19,7 +19,7 @@ const TEST = [
 ];
 const MODELS = ['spin', 'gcc', 'libc6-dev'];
 const DISKS = ['gcc', 'libc6-dev', 'libfuse3-dev'];
-const GUEST = process.arch === 'x64' ? ['mmdebstrap', 'user-mode-linux'] : [];
+const GUEST = process.arch === 'x64' ? ['mmdebstrap', 'user-mode-linux', 'qemu-system-x86', 'cpio'] : [];
 const SYSTEM = {
   test: [...TEST, ...MODELS, ...DISKS, ...GUEST],
   bench: [...TEST, 'tgt', 'gcc', 'libc6-dev', 'libiscsi-dev'],
