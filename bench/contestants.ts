@@ -18,7 +18,7 @@ import { build } from './build.ts';
 export type Medium = 'RAM' | 'file' | 'file, write-through';
 
 export interface Contestant {
-  readonly name: 'lockstep' | 'tgt' | 'floor';
+  readonly name: 'lockstep' | 'mirror' | 'tgt' | 'floor';
   readonly medium: Medium;
   readonly url: string;
   readonly pids: readonly number[];
@@ -96,7 +96,7 @@ export async function startTgt(medium: 'RAM' | 'file', { size, directory }: Plac
 }
 
 /** Also makes tgtd's control number, so that it meets no other tgtd. */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as { port: number };

@@ -3,6 +3,7 @@
  * `npm run bench -- core`: the mirror's core alone, with one to four replicas.
  * `npm run bench -- network`: what carries mirrored writes from node to node.
  * `npm run bench -- cache`: the cache alone.
+ * `npm run bench -- mirror`: a mirror of two nodes beside one node, tgt and the floor.
  * Never a pass or fail on time: a table to read. Progress goes to standard error, results to standard output.
  */
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
@@ -12,6 +13,7 @@ import { parseSize } from '../src/base/units.ts';
 import { CACHE } from './build.ts';
 import { benchCache } from './cache/run.ts';
 import { benchCore } from './core/run.ts';
+import { benchMirror, MIRROR_WORKLOADS } from './mirror/run.ts';
 import { benchNetwork } from './network/run.ts';
 import {
   type Contestant,
@@ -28,16 +30,17 @@ import { machine, markdown, type Result } from './table.ts';
 const USAGE = `usage: npm run bench -- target [--seconds S] [--rounds N] [--size SIZE] [--only REGEXP] [--medium ram|file|all]
                        [--directory DIR] [--json]
        npm run bench -- target --memory MINUTES
+       npm run bench -- mirror [--seconds S] [--rounds N] [--size SIZE] [--only REGEXP] [--directory DIR]
        npm run bench -- core|cache|network [--seconds S]
 
   --seconds S     of one measurement, number of replicas or operation (default 3)
   --rounds N      A B C A B C …; the table shows medians (default 3)
-  --size SIZE     of each disk (default 1G)
+  --size SIZE     of each disk (default 1G; of a mirror 256M)
   --only REGEXP   of the workloads' titles
-  --directory DIR where flat files are made (default: the cache folder)
+  --directory DIR where flat files are made (default: the cache folder; of a mirror /dev/shm, memory)
   --memory M      resident memory of Lockstep over M minutes of mixed load, instead`;
 
-const SUBJECTS = ['target', 'core', 'cache', 'network'] as const;
+const SUBJECTS = ['target', 'core', 'cache', 'network', 'mirror'] as const;
 const KIB = 1024;
 const small = (['read', 'write'] as const).flatMap((operation) =>
   [1, 32, 128].map((depth): Workload => {
@@ -87,6 +90,10 @@ async function main(): Promise<number> {
     return 0;
   }
   await mkdir(options.directory, { recursive: true });
+  if (options.subject === 'mirror') {
+    console.log(await benchMirror(options, say));
+    return 0;
+  }
   const directory = await mkdtemp(join(options.directory, 'disks-'));
   const place: Place = { size: options.size, directory };
   const running: Contestant[] = [];
@@ -118,15 +125,18 @@ function readOptions(): Options | undefined {
     options: {
       seconds: { type: 'string', default: '3' },
       rounds: { type: 'string', default: '3' },
-      size: { type: 'string', default: '1G' },
+      size: { type: 'string' },
       only: { type: 'string', default: '' },
       medium: { type: 'string', default: 'all' },
-      directory: { type: 'string', default: CACHE },
+      directory: { type: 'string' },
       memory: { type: 'string', default: '0' },
       json: { type: 'boolean', default: false },
     },
   });
-  const size = parseSize(values.size);
+  const subject = positionals.join();
+  const defaults =
+    subject === 'mirror' ? { size: '256M', directory: '/dev/shm' } : { size: '1G', directory: CACHE };
+  const size = parseSize(values.size ?? defaults.size);
   const [seconds, rounds, memory] = [values.seconds, values.rounds, values.memory].map(Number) as [
     number,
     number,
@@ -137,10 +147,10 @@ function readOptions(): Options | undefined {
     file: ['file', 'file, write-through'],
     all: ['RAM', 'file', 'file, write-through'],
   };
-  const works = WORKLOADS.filter(({ title }) => new RegExp(values.only).test(title));
+  const only = new RegExp(values.only);
+  const works = (subject === 'mirror' ? MIRROR_WORKLOADS : WORKLOADS).filter(({ title }) => only.test(title));
   const chosen = media[values.medium];
   const sensible = seconds > 0 && rounds >= 1 && memory >= 0 && size.ok && works.length > 0;
-  const subject = positionals.join();
   const known = SUBJECTS.find((one) => one === subject);
   if (known === undefined || !sensible || chosen === undefined) return undefined;
   return {
@@ -150,7 +160,7 @@ function readOptions(): Options | undefined {
     size: size.value,
     memory,
     media: chosen,
-    directory: values.directory,
+    directory: values.directory ?? defaults.directory,
     works,
     json: values.json,
   };

@@ -75,14 +75,14 @@ function tableOf(results: readonly Result[], medium: Medium): string[] {
   ];
 }
 
-function rate(work: Workload, one: Measurement | undefined): string {
+export function rate(work: Workload, one: Measurement | undefined): string {
   if (one === undefined) return '–';
   const figure =
     work.block < 65536 ? `${Math.round(one.iops)} IOPS` : `${Math.round(one.megabytesPerSecond)} MB/s`;
   return one.loadBusy > LOAD_BUSY ? `${figure}\\*` : figure;
 }
 
-function ratio(own: Measurement | undefined, other: Measurement | undefined): string {
+export function ratio(own: Measurement | undefined, other: Measurement | undefined): string {
   return own === undefined || other === undefined ? '–' : (own.iops / other.iops).toFixed(2);
 }
 

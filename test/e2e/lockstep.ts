@@ -21,10 +21,14 @@ const PROGRAM = resolve(import.meta.dirname, '../../bin/lockstep');
 const READY_LIMIT_MS = 30_000;
 const STOP_LIMIT_MS = 20_000;
 
-/** `within` puts the command somewhere else, such as into a network namespace. */
+/**
+ * `within` puts the command somewhere else, such as into a network namespace. A node that is not ready after
+ * `readyLimit` milliseconds is killed.
+ */
 export async function lockstep(
   words: readonly string[],
   within: (...words: readonly string[]) => [string, ...string[]] = (first = '', ...rest) => [first, ...rest],
+  readyLimit = READY_LIMIT_MS,
 ): Promise<Served> {
   const [command, ...rest] = within(PROGRAM, ...words, '--json');
   const child = spawn(command, rest, { stdio: ['ignore', 'pipe', 'pipe'] });
@@ -40,7 +44,7 @@ export async function lockstep(
     clearTimeout(force);
     return child.exitCode ?? child.signalCode ?? 'unknown';
   };
-  const timer = setTimeout(() => child.kill('SIGKILL'), READY_LIMIT_MS);
+  const timer = setTimeout(() => child.kill('SIGKILL'), readyLimit);
   for await (const line of createInterface({ input: child.stdout })) {
     const ready = parseReady(line);
     if (ready === undefined) continue;
