@@ -50,8 +50,8 @@ export const CLUSTER_PLANTS: Catalogue = {
   },
   goesOnBeforeLeasesEnd: {
     file: PROPOSER,
-    find: 'if (choice.waitMs === 0) go();',
-    replace: 'if (choice.waitMs >= 0) go();',
+    find: 'if (waitMs <= 0) go();',
+    replace: 'if (waitMs <= Infinity) go();',
     what: 'a proposer knows of leases of those who are left out, and goes on',
     killedBy: {
       file: 'src/cluster/proposer.test.ts',

@@ -34,7 +34,7 @@ const MIB = 2 ** 20;
 const ASLEEP_SECONDS = 90;
 
 /** What no target passes: tgt 1.0.85 ends the same test the same way. */
-const TOOL_DEFECTS = {
+export const TOOL_DEFECTS: Readonly<Record<string, string>> = {
   'iSCSITMF.LUNResetSimpleAsync':
     'looks at the result of the reset before it has let any answer arrive (test_async_lu_reset_simple.c:157); tgt fails in the same line',
 };
