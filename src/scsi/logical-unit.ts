@@ -102,6 +102,8 @@ export interface LogicalUnit {
   readonly writeCacheDefault: WriteCache;
   /** Whether initiators may not change WCE now; without it they always may. */
   readonly isWriteCacheFixed: (() => boolean) | undefined;
+  /** Initiators may not change SWP: there are other ways to the device, which would not know. */
+  readonly isWriteProtectFixed: boolean;
   readonly taskSet: TaskSet;
   /** By which commands that take long give way to others; without it they do not. */
   readonly clock: Clock | undefined;
@@ -135,6 +137,8 @@ export interface LogicalUnitOptions {
   readonly portGroups?: TargetPortGroupProvider;
   readonly availability?: () => Availability;
   readonly isWriteCacheFixed?: () => boolean;
+  /** Unless told they may change SWP. */
+  readonly isWriteProtectFixed?: boolean;
 }
 
 const NO_RESERVATIONS: Reservations = {
@@ -162,6 +166,7 @@ export function createLogicalUnit(options: LogicalUnitOptions): LogicalUnit {
     rotationRate: options.rotationRate ?? ROTATION_SOLID_STATE,
     writeCacheDefault: options.device.writeCache,
     isWriteCacheFixed: options.isWriteCacheFixed,
+    isWriteProtectFixed: options.isWriteProtectFixed ?? false,
     mode: { ...MODE_DEFAULTS },
     taskSet: createTaskSet(),
     clock,

@@ -70,6 +70,7 @@ const SWP = 0x08;
 const TAS = 0x40;
 const CONTROL_LENGTH = 12;
 const CONTROL_CHANGEABLE = masked(CONTROL_LENGTH, { 2: D_SENSE, 4: SWP, 5: TAS });
+const CONTROL_BUT_SWP = masked(CONTROL_LENGTH, { 2: D_SENSE, 5: TAS });
 
 /** TST 000b: one task set for all nexuses. QERR 00b: a CHECK CONDITION aborts nothing else. */
 function controlPage(mode: Readonly<ModeState>): Uint8Array {
@@ -86,7 +87,7 @@ function controlPage(mode: Readonly<ModeState>): Uint8Array {
 const CONTROL: ModePage = {
   code: 0x0a,
   subpage: 0,
-  changeable: () => CONTROL_CHANGEABLE,
+  changeable: ({ isWriteProtectFixed }) => (isWriteProtectFixed ? CONTROL_BUT_SWP : CONTROL_CHANGEABLE),
   current: ({ mode }) => controlPage(mode),
   defaults: () => controlPage(MODE_DEFAULTS),
   apply({ mode }, page) {

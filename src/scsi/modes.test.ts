@@ -135,6 +135,15 @@ describe('MODE SELECT', () => {
     assert.notEqual(device.writeCache, before);
   });
 
+  test('SWP is not for initiators where it would hold on one path of several', async () => {
+    const device = createRamStore({ blockLength: 512, blockCount: 1 << 20 });
+    const client = await readyClient(targetOver(unitOver(device, { isWriteProtectFixed: true })));
+    assert.equal((await page(client, 0x0a, 1))[4], 0);
+    const refused = await select6(client, await changed(client, 0x0a, { 4: 0x08 }));
+    assert.deepEqual([said(refused), pointed(refused)], ['5/26/00', 'list 8.3']);
+    assert.equal(said(await select6(client, await changed(client, 0x0a, { 2: 6 }))), 'good');
+  });
+
   test('D_SENSE changes the format of sense data', async () => {
     const client = await readyClient(targetOver(unit()));
     assert.equal(said(await select6(client, await changed(client, 0x0a, { 2: 6 }))), 'good');

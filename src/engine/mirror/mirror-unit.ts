@@ -3,8 +3,8 @@
  * initiators have to hear when either changes. Its target port and target port group have the number of the node. It lives
  * as long as the device is served; the node behind it comes and goes (`attach`, `detach`).
  *
- * Mode parameters (D_SENSE, SWP, TAS) belong to the unit of one node: initiators set them through each path. There are no
- * ROD tokens: one node does not see what another one changes.
+ * Mode parameters (D_SENSE, TAS) belong to the unit of one node: initiators set them through each path. SWP is not theirs to
+ * set: through the other paths it would not hold. There are no ROD tokens: one node does not see what another one changes.
  */
 
 import type { BlockDevice, WriteCache } from '../../ports/block-device.ts';
@@ -78,6 +78,7 @@ export class MirrorUnit {
       availability: () => this.#availability(),
       // The policy is the device's, not one initiator's.
       isWriteCacheFixed: () => true,
+      isWriteProtectFixed: true,
     });
     this.#reservations.begin(this.unit);
     this.#paths = [...new Set([...nodes, self])].toSorted((a, b) => a - b).map(unavailable);
