@@ -62,6 +62,10 @@ test('faults of the disk come back as faults of the port', async () => {
   disk.device.conditions.flushError = 1;
   const flushed = await disk.flush();
   assert.ok(!flushed.ok && flushed.fault.kind === 'ioError' && flushed.fault.operation === 'flush');
+  disk.device.conditions.flushError = 0;
+  assert.deepEqual(await disk.flush(), flushed, 'until it is opened again');
+  disk.reopen();
+  assert.ok((await disk.flush()).ok);
 });
 
 test('rot changes a durable byte, and nothing says so', async () => {

@@ -22,6 +22,8 @@ export interface DiskPort extends Disk {
   readonly device: SimulatedDisk<SectorPart>;
   /** Somebody has made it so many sectors long, while nobody used it. */
   lengthen(sectors: number): void;
+  /** As `ReopenableDisk.reopen`, and as each new process does: flushes may succeed again. */
+  reopen(): void;
 }
 
 export interface DiskPortOptions
@@ -40,6 +42,8 @@ export function createDiskPort(options: DiskPortOptions): DiskPort {
   let length = options.sectorCount * SECTOR_LENGTH;
   const waiting = new Map<number, (outcome: DiskOutcome<SectorPart>) => void>();
   let tokens = 0;
+  /** A flush has, since it was opened. */
+  let failed: Result<void, DiskFault> | undefined;
   const device = createDisk<SectorPart>({
     ...options,
     sectorCount: sectorsMax,
@@ -85,9 +89,18 @@ export function createDiskPort(options: DiskPortOptions): DiskPort {
       const cleared = await punchSectors(from, end);
       if (!cleared.ok) return toFault(cleared, 'write');
     }
-    const flushed = await ask({ kind: 'flush' });
+    const flushed = await flush();
     if (flushed.ok) length = end;
-    return toResult(flushed, 'flush');
+    return flushed;
+  }
+
+  function flush(): MaybeAsync<Result<void, DiskFault>> {
+    if (failed !== undefined) return failed;
+    return then(ask({ kind: 'flush' }), (outcome) => {
+      const result = toResult(outcome, 'flush');
+      if (!result.ok) failed = result;
+      return failed ?? result;
+    });
   }
 
   return {
@@ -114,7 +127,11 @@ export function createDiskPort(options: DiskPortOptions): DiskPort {
     lengthen(sectors) {
       length = Math.max(length, sectors * SECTOR_LENGTH);
     },
-    flush: () => then(ask({ kind: 'flush' }), (outcome) => toResult(outcome, 'flush')),
+    flush,
+    reopen() {
+      device.reopen();
+      failed = undefined;
+    },
     punch(offset, bytes) {
       const end = offset + bytes;
       const from = Math.min(end, Math.ceil(offset / SECTOR_LENGTH) * SECTOR_LENGTH);

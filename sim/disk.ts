@@ -72,7 +72,7 @@ export interface SimulatedDisk<V> {
   release(): void;
   /** `process`: the page cache lives on. `power`: it does not. Call it with the host's crash. */
   crash(how: 'process' | 'power'): void;
-  /** As `ReopenableDisk.reopen`, and as each new process does. */
+  /** What a failed flush has left in the page cache is forgotten. */
   reopen(): void;
   /** What was durable when `keepCopy` was called last: an old disk to put in its place. */
   readonly keptCopy: ReadonlyMap<number, V>;

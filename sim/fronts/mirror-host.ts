@@ -378,7 +378,7 @@ export class MirrorHost {
   async #open(start: number): Promise<void> {
     const { drawn, host, parts, random, digest, votes } = this.#options;
     const madeOf = [...drawn.site.nodes, ...drawn.spares.filter((node) => node === this.number)];
-    for (const { device } of [this.#data, this.#records]) device.reopen();
+    for (const disk of [this.#data, this.#records]) disk.reopen();
     const store = (this.#store ??= openCopyStore(this.#data, host.clock, drawn, this.content));
     const node = await MirrorNode.open({
       self: this.number,

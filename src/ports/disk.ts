@@ -33,7 +33,8 @@ export interface Disk {
   /** Written, not yet durable. A write that ends early is continued, or is a fault; never half a success. */
   write(offset: number, data: readonly Uint8Array[]): MaybeAsync<Result<void, DiskFault>>;
   /** Everything whose `write` or `punch` answered before this call is on the medium (fdatasync). After a fault
-   *  nothing may be assumed of any write since the last good flush (the kernel marks failed pages clean). */
+   *  nothing may be assumed of any write since the last good flush (the kernel marks failed pages clean): no later flush
+   *  succeeds until the disk is opened again. */
   flush(): MaybeAsync<Result<void, DiskFault>>;
   /** Gives the space back; the range reads as zeros. */
   punch(offset: number, length: number): MaybeAsync<Result<void, DiskFault>>;
