@@ -7,7 +7,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startCluster } from '../e2e/cluster.ts';
 import { EXPECTED_SKIPS, MIRROR_SKIPS } from './libiscsi/expected-skips.ts';
-import { TOOL_DEFECTS } from './libiscsi/matrix.ts';
+import { NOT_ON_A_MIRROR } from './libiscsi/matrix.ts';
 import { listTests, runTest, type SuiteTest, type TestResult } from './libiscsi/suite.ts';
 
 const LIMIT_MS = 600_000;
@@ -44,5 +44,5 @@ test('no test of the suite fails with its paths on two nodes, and what skips is 
 
 async function chosenTests(): Promise<readonly SuiteTest[]> {
   const all = await listTests();
-  return all.filter(({ name }) => only.test(name) && TOOL_DEFECTS[name] === undefined);
+  return all.filter(({ name }) => only.test(name) && NOT_ON_A_MIRROR[name] === undefined);
 }

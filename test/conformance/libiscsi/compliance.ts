@@ -1,6 +1,6 @@
 /** The section of docs/COMPLIANCE.md that says how the suite ends; generated, so that it cannot differ from the test. */
-import { EXPECTED_SKIPS } from './expected-skips.ts';
-import { MATRIX } from './matrix.ts';
+import { EXPECTED_SKIPS, MIRROR_SKIPS } from './expected-skips.ts';
+import { MATRIX, NOT_ON_A_MIRROR } from './matrix.ts';
 
 const BEGIN = '<!-- libiscsi suite: written by test/conformance -->';
 const END = '<!-- libiscsi suite: end -->';
@@ -21,10 +21,22 @@ function suiteSection(): string {
     '',
     skips.length === 0 ? 'No test skips everywhere.' : 'Skipped on every LUN:',
     '',
-    ...(skips.length === 0 ? [] : ['| Test | Why |', '|---|---|']),
-    ...skips.map(([test, reason]) => `| \`${test}\` | ${reason} |`),
+    ...(skips.length === 0 ? [] : tableOf(skips)),
+    '',
+    'On a mirrored device, with the paths of each test through two nodes (`test/conformance/libiscsi-mirror.test.ts`), all of them are',
+    'run but:',
+    '',
+    ...Object.entries(NOT_ON_A_MIRROR).map(([test, reason]) => `- \`${test}\`: ${reason}.`),
+    '',
+    'Skipped there, besides:',
+    '',
+    ...tableOf(Object.entries(MIRROR_SKIPS)),
     END,
   ].join('\n');
+}
+
+function tableOf(skips: readonly (readonly [test: string, reason: string])[]): string[] {
+  return ['| Test | Why |', '|---|---|', ...skips.map(([test, reason]) => `| \`${test}\` | ${reason} |`)];
 }
 
 /** The document with the section as it should be; undefined where the document has no such section. */

@@ -22,5 +22,21 @@ export const EXPECTED_SKIPS: Readonly<Record<string, string>> = {
   'WriteSame16.ZeroBlocks': NO_BLOCKS,
 };
 
+const NOT_REMOVABLE = 'a mirrored device has no medium that can be ejected';
+
 /** … and those that skip on a mirrored device only. */
-export const MIRROR_SKIPS: Readonly<Record<string, string>> = {};
+export const MIRROR_SKIPS: Readonly<Record<string, string>> = {
+  'NoMedia.NoMediaSBC': NOT_REMOVABLE,
+  'PreventAllow.2ITNexuses': NOT_REMOVABLE,
+  'PreventAllow.ColdReset': NOT_REMOVABLE,
+  'PreventAllow.Eject': NOT_REMOVABLE,
+  'PreventAllow.ITNexusLoss': NOT_REMOVABLE,
+  'PreventAllow.LUNReset': NOT_REMOVABLE,
+  'PreventAllow.Logout': NOT_REMOVABLE,
+  'PreventAllow.Simple': NOT_REMOVABLE,
+  'PreventAllow.WarmReset': NOT_REMOVABLE,
+  'ReadOnly.ReadOnlySBC': 'a mirrored device is not read-only',
+  'StartStopUnit.NoLoej': NOT_REMOVABLE,
+  'StartStopUnit.PwrCnd': NOT_REMOVABLE,
+  'StartStopUnit.Simple': NOT_REMOVABLE,
+};

@@ -34,9 +34,19 @@ const MIB = 2 ** 20;
 const ASLEEP_SECONDS = 90;
 
 /** What no target passes: tgt 1.0.85 ends the same test the same way. */
-export const TOOL_DEFECTS: Readonly<Record<string, string>> = {
+const TOOL_DEFECTS: Readonly<Record<string, string>> = {
   'iSCSITMF.LUNResetSimpleAsync':
     'looks at the result of the reset before it has let any answer arrive (test_async_lu_reset_simple.c:157); tgt fails in the same line',
+};
+
+/** What cannot pass on a mirrored device by its own logic, with its paths through two nodes. */
+export const NOT_ON_A_MIRROR: Readonly<Record<string, string>> = {
+  ...TOOL_DEFECTS,
+  'GetLBAStatus.UnmapSingle':
+    'unmaps one block and wants the next to start a descriptor, which 8 blocks per physical block rule out',
+  'Sanitize.Readonly': 'sets SWP, which initiators may not: it would hold on the paths through one node only',
+  'Sanitize.Reset':
+    'sleeps a minute and answers no ping: a mirrored target ends sessions that are silent, so that their paths fail in time',
 };
 
 const plain = {
