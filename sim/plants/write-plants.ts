@@ -120,9 +120,8 @@ export const WRITE_PLANTS: Catalogue = {
     find: 'return this.isValid && this.isStored;',
     replace: 'return this.isValid;',
     what: 'what all hold is read before the own store has it',
+    foundBy: WRONG_DATA,
     seedsMax: 20,
-    redundant:
-      'reads and changes of the same blocks take turns at the store, in the order in which they came',
   },
   readsWhatNobodyKnows: {
     file: LOG,
