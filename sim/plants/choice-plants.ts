@@ -68,7 +68,7 @@ export const CHOICE_PLANTS: Catalogue = {
     what: 'what copies without records say counts',
     killedBy: {
       file: 'src/cluster/choose-rules.test.ts',
-      test: 'voters that have lost their records are no votes: what they agreed to may be unknown to the others',
+      test: 'what a voter without records says of the last configuration does not count',
     },
   },
   restartedCopiesStay: {

@@ -22,7 +22,7 @@ export const RESYNC_PLANTS: Catalogue = {
     replace: 'untouched(content, watch.touched.slice(0, 0))',
     what: 'what a resync brings overwrites what came meanwhile',
     foundBy: WRONG_DATA,
-    seedsMax: 45,
+    seedsMax: 90,
   },
   watchMissesTheUnreadable: {
     file: 'src/replication/mutation-log.ts',
@@ -40,7 +40,7 @@ export const RESYNC_PLANTS: Catalogue = {
     replace: '      if (mutation.isOver) watch.touched.push(mutation);\n',
     what: 'a resync overwrites what came after the chunk was asked for',
     foundBy: WRONG_DATA,
-    seedsMax: 45,
+    seedsMax: 90,
   },
   sameWithoutFlush: {
     file: LEARNER,
