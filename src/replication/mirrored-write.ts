@@ -162,7 +162,8 @@ export class MirroredWrites {
     void then(ports.store.flush(), (flushed) => {
       if (!flushed.ok) return ports.onCopyFailed(flushed.fault);
       // A configuration that has ended meanwhile answers nothing: the next one finishes the change, or gives it up.
-      if (this.#context.installed === installed) this.#giveUp(own, fault);
+      const isOurs = this.#context.installed === installed && this.#own.get(own.mutation.stamp) === own;
+      if (isOurs) this.#giveUp(own, fault);
     });
   }
 
