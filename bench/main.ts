@@ -13,7 +13,7 @@ import { parseSize } from '../src/base/units.ts';
 import { CACHE } from './build.ts';
 import { benchCache } from './cache/run.ts';
 import { benchCore } from './core/run.ts';
-import { benchMirror, MIRROR_WORKLOADS } from './mirror/run.ts';
+import { benchMirror, MIRROR_TITLES } from './mirror/run.ts';
 import { benchNetwork } from './network/run.ts';
 import {
   type Contestant,
@@ -148,7 +148,8 @@ function readOptions(): Options | undefined {
     all: ['RAM', 'file', 'file, write-through'],
   };
   const only = new RegExp(values.only);
-  const works = (subject === 'mirror' ? MIRROR_WORKLOADS : WORKLOADS).filter(({ title }) => only.test(title));
+  const isMeasured = (title: string): boolean => subject !== 'mirror' || MIRROR_TITLES.includes(title);
+  const works = WORKLOADS.filter(({ title }) => isMeasured(title) && only.test(title));
   const chosen = media[values.medium];
   const sensible = seconds > 0 && rounds >= 1 && memory >= 0 && size.ok && works.length > 0;
   const known = SUBJECTS.find((one) => one === subject);
